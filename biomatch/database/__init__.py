@@ -1,0 +1,1 @@
+"""The records: SQL tables, template blobs, audit trail; the single source of truth."""

@@ -1,0 +1,1 @@
+"""DNA: STR table -> DnaProfile -> match and likelihood ratio."""

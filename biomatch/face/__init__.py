@@ -1,0 +1,1 @@
+"""Face: image -> FaceTemplate(s) -> score."""

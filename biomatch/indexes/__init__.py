@@ -1,0 +1,1 @@
+"""FAISS scans over vectors and bit codes that the pipelines build their galleries from."""

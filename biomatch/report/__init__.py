@@ -1,0 +1,1 @@
+"""Candidate reports, overlays and plots."""

@@ -1,0 +1,1 @@
+"""The engine: segments, shortlist, exact comparison, ranked candidates."""

@@ -1,0 +1,46 @@
+"""Which modalities there are. A new one needs a package and an entry point, nothing else.
+
+A plug-in declares in its own pyproject.toml::
+
+    [project.entry-points."biomatch.modalities"]
+    iris = "biomatch_iris.modality:MODALITY"
+"""
+
+import functools
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from biomatch.errors import OptionError
+from biomatch.types import Modality
+
+__all__ = ["get", "names"]
+
+BUILT_IN = {
+    "dna": "biomatch.dna.modality",
+    "face": "biomatch.face.modality",
+    "fingerprint": "biomatch.fingerprint.modality",
+}
+
+
+def names() -> list[str]:
+    """Names of all registered modalities, sorted."""
+    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group="biomatch.modalities"))})
+
+
+@functools.cache
+def get(name: str) -> Modality[Any]:
+    """Return the modality of that name.
+
+    Raises
+    ------
+    OptionError
+        No such modality.
+    """
+    if name in BUILT_IN:
+        modality: Modality[Any] = importlib.import_module(BUILT_IN[name]).MODALITY
+        return modality
+    for entry in entry_points(group="biomatch.modalities", name=name):
+        plugin: Modality[Any] = entry.load()
+        return plugin
+    raise OptionError(f"no modality '{name}'; there are: {', '.join(names())}")
