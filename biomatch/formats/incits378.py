@@ -69,6 +69,7 @@ def read_2004(data: bytes, name: str = "<record>") -> MinutiaeRecord:
 def _view_2004(cursor: Cursor, image: Geometry, *, whole: bool) -> View:
     position, number_impression, quality, count = cursor.unpack("BBBB", "finger view header")
     minutiae = read_minutiae(cursor, count)
+    areas, areas_length = read_areas(cursor, whole=whole)
     return View(
         position=position,
         number=number_impression >> 4,
@@ -76,7 +77,8 @@ def _view_2004(cursor: Cursor, image: Geometry, *, whole: bool) -> View:
         qualities=(Quality(quality),),
         image=image,
         minutiae=minutiae,
-        areas=read_areas(cursor, may_be_missing=whole),
+        areas=areas,
+        areas_length=areas_length,
     )
 
 
@@ -150,6 +152,7 @@ def _view_2009(cursor: Cursor, *, whole: bool) -> View:
     )
     width, height, x_ppcm, y_ppcm, count = cursor.unpack("HHHHB", "finger view image size")
     minutiae = read_minutiae(cursor, count)
+    areas, areas_length = read_areas(cursor, whole=whole)
     return View(
         position=position,
         number=number,
@@ -157,7 +160,8 @@ def _view_2009(cursor: Cursor, *, whole: bool) -> View:
         qualities=(Quality(quality, vendor, algorithm),),
         image=Geometry(width, height, x_ppcm, y_ppcm),
         minutiae=minutiae,
-        areas=read_areas(cursor, may_be_missing=whole),
+        areas=areas,
+        areas_length=areas_length,
     )
 
 
@@ -209,5 +213,5 @@ def _write_view_2009(view: View) -> bytes:
             ">HHHHB", image.width, image.height, image.x_ppcm, image.y_ppcm, len(view.minutiae)
         )
         + write_minutiae(view.minutiae)
-        + write_areas(view.areas)
+        + write_areas(view)
     )

@@ -73,6 +73,7 @@ def read_2005(data: bytes, name: str = "<record>") -> MinutiaeRecord:
 def _view_2005(cursor: Cursor, image: Geometry, *, whole: bool) -> View:
     position, number_impression, quality, count = cursor.unpack("BBBB", "finger view header")
     minutiae = read_minutiae(cursor, count)
+    areas, areas_length = read_areas(cursor, whole=whole)
     return View(
         position=position,
         number=number_impression >> 4,
@@ -80,7 +81,8 @@ def _view_2005(cursor: Cursor, image: Geometry, *, whole: bool) -> View:
         qualities=(Quality(quality),),
         image=image,
         minutiae=minutiae,
-        areas=read_areas(cursor, may_be_missing=whole),
+        areas=areas,
+        areas_length=areas_length,
     )
 
 
@@ -140,7 +142,7 @@ def write_view_2005(view: View) -> bytes:
         view.quality or 0,
         len(view.minutiae),
     )
-    return head + write_minutiae(view.minutiae) + write_areas(view.areas)
+    return head + write_minutiae(view.minutiae) + write_areas(view)
 
 
 def read_2011(data: bytes, name: str = "<record>") -> MinutiaeRecord:
@@ -185,7 +187,7 @@ def _view_2011(cursor: Cursor, *, has_certificates: bool) -> View:
     if kinds >> 4 not in (5, 6):
         raise cursor.fail("minutia field length", f"is {kinds >> 4}, not 5 or 6")
     minutiae = read_minutiae(cursor, count, kinds >> 4)
-    areas = read_areas(cursor, may_be_missing=False)
+    areas, areas_length = read_areas(cursor, whole=False)
     behind = start + stated - cursor.offset
     trailing = cursor.raw(behind, "representation") if 0 < behind <= cursor.left else b""
     return View(
@@ -196,6 +198,7 @@ def _view_2011(cursor: Cursor, *, has_certificates: bool) -> View:
         image=Geometry(width, height, x_ppcm, y_ppcm),
         minutiae=minutiae,
         areas=areas,
+        areas_length=areas_length,
         date=date,
         device_technology=technology,
         device_vendor=vendor,
@@ -256,7 +259,7 @@ def _write_view_2011(view: View, *, has_certificates: bool) -> bytes:
             ">HHBB", image.width, image.height, size << 4 | view.ridge_ending, len(view.minutiae)
         ),
         write_minutiae(view.minutiae, size),
-        write_areas(view.areas),
+        write_areas(view),
         view.trailing,
     ]
     body = b"".join(parts)

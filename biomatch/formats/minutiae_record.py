@@ -12,6 +12,7 @@ Sources: ISO/IEC 19794-2:2005 clauses 7 and 8, ISO/IEC 19794-2:2011 clause 8, IS
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -257,10 +258,14 @@ class Area:
         None = bytes of the block that do not form an area.
     data
         Content without type and length.
+    length
+        The length field when it is not the size of the whole area, else None: some writers
+        count the content only, others too much.
     """
 
     type: int | None
     data: bytes
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +286,10 @@ class RidgeCounts:
 
     @classmethod
     def unpack(cls, data: bytes, name: str = "<record>") -> "RidgeCounts":
-        """Read the area; every triple is start, end, count."""
-        if not data or (len(data) - 1) % 3:
-            raise FormatError(f"{name}: ridge count data of {len(data)} bytes is not 1 + 3 n long")
-        triples = (data[i : i + 3] for i in range(1, len(data), 3))
+        """Read the area; every triple is start, end, count; an odd rest is left out."""
+        if not data:
+            raise FormatError(f"{name}: ridge count data at offset 0: is empty")
+        triples = (data[i : i + 3] for i in range(1, len(data) - 2, 3))
         return cls(data[0], tuple(RidgeCount(*triple) for triple in triples))
 
     def pack(self) -> Area:
@@ -360,7 +365,7 @@ def _point(
     return x & 0x3FFF, y & 0x3FFF, cursor.unpack(f"{angles}B", "angles") if marked else ()
 
 
-def _points(points: list[tuple[int, int, tuple[int, ...]]], standard: Standard) -> bytes:
+def _points(points: Sequence[tuple[int, int, tuple[int, ...]]], standard: Standard) -> bytes:
     marked = [bool(angles) for _, _, angles in points]
     if not standard.is_iso and any(marked) and not all(marked):
         raise FormatError(f"{standard.value}: either all cores (deltas) have angles or none has")
@@ -446,7 +451,9 @@ class View:
     minutiae
         At most 255.
     areas
-        Extended data in file order; `ridge_counts` and so on decode it.
+        Extended data in file order; `MinutiaeRecord.ridge_counts` and so on decode it.
+    areas_length
+        Length field of the extended data when it is wrong (-1 = left out), else None.
     date, device_technology, device_vendor, device, certificates, ridge_ending
         ISO 2011 only. `ridge_ending`: 0 = minutia at the valley skeleton's bifurcation,
         1 = at the ridge skeleton's end point.
@@ -465,6 +472,7 @@ class View:
     image: Geometry
     minutiae: tuple[RecordMinutia, ...]
     areas: tuple[Area, ...] = ()
+    areas_length: int | None = None
     date: CaptureDate = field(default_factory=CaptureDate)
     device_technology: int = 0
     device_vendor: int = 0
@@ -582,39 +590,71 @@ def write_minutiae(minutiae: tuple[RecordMinutia, ...], size: int = 6) -> bytes:
     return b"".join(parts)
 
 
-def read_areas(cursor: Cursor, *, may_be_missing: bool) -> tuple[Area, ...]:
+def read_areas(cursor: Cursor, *, whole: bool) -> tuple[tuple[Area, ...], int | None]:
     """Read the extended data block: its length, then tagged areas.
 
-    Bytes that do not form an area are kept as one of type None. Some writers leave the
-    length out behind the last view; `may_be_missing` says that this is such a place.
+    Parameters
+    ----------
+    cursor
+        Stands before the block's length.
+    whole
+        The record's total length is the size of the file: nothing was cut off, so that a
+        block that ends too early has a wrong length, or none.
+
+    Returns
+    -------
+    The areas, and the block's length field when it is wrong (-1 = it is left out), else None.
     """
-    if may_be_missing and not cursor.left:
-        return (Area(None, b""),)
+    if whole and not cursor.left:
+        return (), -1
     length = cursor.u16("extended data block length")
-    block = Cursor(cursor.raw(length, "extended data"), cursor.name)
-    areas = []
-    while block.left:
-        start = block.offset
-        size = int.from_bytes(block.data[start + 2 : start + 4], "big")
-        if block.left < 4 or size < 4 or size > block.left:
-            areas.append(Area(None, block.rest()))
+    held = min(length, cursor.left) if whole else length
+    block = cursor.raw(held, "extended data")
+    areas = _split(block, 0) or _split(block, 4) or _salvage(block)
+    return areas, None if held == length else length
+
+
+def _split(block: bytes, header: int) -> tuple[Area, ...]:
+    """Cut a block whose areas fill it exactly; `header` = bytes that their lengths leave out."""
+    areas, offset = [], 0
+    while offset + 4 <= len(block):
+        kind, length = struct.unpack_from(">HH", block, offset)
+        end = offset + length + header
+        if length + header < 4 or end > len(block):
+            return ()
+        areas.append(Area(kind, block[offset + 4 : end], length if header else None))
+        offset = end
+    return tuple(areas) if offset == len(block) else ()
+
+
+def _salvage(block: bytes) -> tuple[Area, ...]:
+    """Cut a block as far as it makes sense; the last area may claim more than there is."""
+    areas, offset = [], 0
+    while offset + 4 <= len(block):
+        kind, length = struct.unpack_from(">HH", block, offset)
+        if length < 4:
             break
-        kind, _ = block.unpack("HH", "extended data area")
-        areas.append(Area(kind, block.raw(size - 4, "extended data area")))
-    return tuple(areas)
+        data = block[offset + 4 : offset + length]
+        areas.append(Area(kind, data, None if len(data) + 4 == length else length))
+        offset += length
+    rest = block[offset:]
+    return (*areas, *([Area(None, rest)] if rest else []))
 
 
-def write_areas(areas: tuple[Area, ...]) -> bytes:
-    """Write the extended data block with its length."""
-    if areas == (Area(None, b""),):
+def write_areas(view: "View") -> bytes:
+    """Write the extended data block of a view with its length."""
+    if view.areas_length == -1:
         return b""
-    block = b"".join(
-        area.data
-        if area.type is None
-        else struct.pack(">HH", area.type, len(area.data) + 4) + area.data
-        for area in areas
-    )
-    return struct.pack(">H", len(block)) + block
+    block = b"".join(map(_write_area, view.areas))
+    length = len(block) if view.areas_length is None else view.areas_length
+    return struct.pack(">H", length) + block
+
+
+def _write_area(area: Area) -> bytes:
+    if area.type is None:
+        return area.data
+    length = len(area.data) + 4 if area.length is None else area.length
+    return struct.pack(">HH", area.type, length) + area.data
 
 
 def doubts(record: MinutiaeRecord) -> int:
@@ -632,7 +672,8 @@ def doubts(record: MinutiaeRecord) -> int:
         odd += view.impression not in impressions
         odd += sum(not _is_quality(q.value) for q in view.qualities)
         odd += not (image.width and image.height and image.x_ppcm and image.y_ppcm)
-        odd += sum(area.type is None for area in view.areas) + bool(view.stated_length)
+        odd += sum(area.type is None for area in view.areas) + bool(view.areas_length)
+        odd += bool(view.stated_length)
         odd += sum(
             m.type == 3
             or bool(m.reserved)
