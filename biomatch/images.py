@@ -102,7 +102,8 @@ def _ppi(stated: Any) -> float | None:
 
 def _pixels(picture: Any) -> NDArray[Any]:
     if picture.mode in ("I;16", "I;16B", "I;16L", "I"):
-        return np.clip(np.asarray(picture), 0, 65535).astype(np.uint16)
+        deep: NDArray[Any] = np.clip(np.asarray(picture), 0, 65535).astype(np.uint16)
+        return deep
     if picture.mode in ("1", "L", "F"):
         return np.asarray(picture.convert("L"))
     if picture.mode in ("LA", "RGBA", "PA", "P"):
