@@ -1,0 +1,192 @@
+"""The content of one candidate report, before it becomes a page, pictures or JSON."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from numpy.typing import NDArray
+
+from biomatch.report import words
+from biomatch.report.exhibits import Exhibit, exhibit
+from biomatch.report.pictures import Embedded, embed, of_sample
+from biomatch.types import Candidate, CandidateList, Sample
+
+__all__ = ["DETAILED", "Decision", "Line", "Sheet", "sheet"]
+
+DETAILED = 5
+"""How many candidates are shown with pictures unless asked otherwise."""
+
+PictureOf = Callable[[Candidate], NDArray[Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an examiner concluded about one candidate."""
+
+    subject: str
+    conclusion: str
+    examiner: str
+    second_examiner: str | None = None
+    second_conclusion: str | None = None
+    decided: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One candidate: its figures, the same in words, and the exhibit."""
+
+    candidate: Candidate
+    finger: str
+    support: str
+    meaning: str
+    rarity: str
+    chance: str
+    exhibit: Exhibit | None = None
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All that a report says; images are held only by the exhibits.
+
+    Attributes
+    ----------
+    result
+        The candidate list itself.
+    lines
+        One a candidate, in rank order.
+    probe_picture
+        The probe, unless redacted or without picture.
+    facts
+        Name -> value of the summary block.
+    models
+        Rows of name, sha256 and licence of the models behind the scores.
+    redacted
+        True when pictures were withheld.
+    """
+
+    result: CandidateList
+    lines: tuple[Line, ...]
+    created: str
+    case: str = ""
+    purpose: str = ""
+    actor: str = ""
+    probe_picture: Embedded | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[Mapping[str, str], ...] = ()
+    redacted: bool = False
+
+    @property
+    def pictures(self) -> tuple[Embedded, ...]:
+        """Every picture that the page shows, each once."""
+        shown = [self.probe_picture]
+        for line in self.lines:
+            for panel in line.exhibit.panels if line.exhibit else ():
+                shown += [panel.picture, panel.crop]
+        return tuple({picture.key: picture for picture in shown if picture}.values())
+
+
+def sheet(
+    result: CandidateList,
+    *,
+    probe: Sample | None = None,
+    picture_of: PictureOf | None = None,
+    decisions: Sequence[Decision] = (),
+    models: Sequence[Mapping[str, str]] = (),
+    details: int = DETAILED,
+    redact: bool = False,
+    case: str = "",
+    purpose: str = "",
+    actor: str = "",
+) -> Sheet:
+    """Gather a report's content.
+
+    Parameters
+    ----------
+    result
+        What a search returned.
+    probe
+        The searched sample, for its picture.
+    picture_of
+        Gives a candidate's stored picture, or None.
+    decisions
+        Examiners' decisions that exist already.
+    models
+        Rows with the keys name, sha256, licence.
+    details
+        Candidates shown with pictures.
+    redact
+        Leave out all pictures.
+    case, purpose, actor
+        As stated in the audit trail.
+    """
+    pixels = None if redact else of_sample(probe)
+    shown = embed(pixels) if pixels is not None else None
+    lines = []
+    for candidate in result:
+        detailed = candidate.rank <= details
+        picture = None
+        if detailed and picture_of and not redact:
+            stored = picture_of(candidate)
+            picture = embed(stored) if stored is not None else None
+        lines.append(_line(result, candidate, shown, picture, decisions, detailed=detailed))
+    return Sheet(
+        result=result,
+        lines=tuple(lines),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        case=case,
+        purpose=purpose,
+        actor=actor,
+        probe_picture=shown,
+        facts=_facts(result),
+        models=tuple(models),
+        redacted=redact,
+    )
+
+
+def _line(
+    result: CandidateList,
+    candidate: Candidate,
+    probe: Embedded | None,
+    picture: Embedded | None,
+    decisions: Sequence[Decision],
+    *,
+    detailed: bool,
+) -> Line:
+    shown = None
+    if detailed:
+        names = ("Probe", f"Candidate {candidate.rank}: {candidate.subject}")
+        shown = exhibit(result.modality, candidate.why, probe, picture, names=names)
+    return Line(
+        candidate=candidate,
+        finger=words.finger(candidate.finger_position),
+        support=words.support(candidate.log10_lr),
+        meaning=words.likelihood(candidate.log10_lr),
+        rarity=words.rarity(candidate.fmr),
+        chance=words.chance(candidate.expected_false, result.coverage.records_total),
+        exhibit=shown,
+        decisions=tuple(d for d in decisions if d.subject == candidate.subject),
+    )
+
+
+def _facts(result: CandidateList) -> dict[str, str]:
+    coverage = result.coverage
+    seconds = math.fsum(result.timings.values())
+    facts = {
+        "Probe": result.probe,
+        "Modality": result.modality,
+        "Searched": str(coverage),
+        "Complete": "yes" if coverage.complete else "NO: an absent candidate proves nothing",
+        "Compared exactly": f"{result.penetration:.1%} of the gallery",
+        "Candidates": str(len(result)),
+        "Database generation": str(result.generation),
+        "Audit reference": result.search_id or "none (not searched on a database)",
+    }
+    if coverage.missing:
+        facts["Missing"] = ", ".join(coverage.missing)
+    if seconds:
+        facts["Search time"] = f"{seconds:.2f} s"
+    return facts
