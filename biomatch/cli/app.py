@@ -62,14 +62,6 @@ Exit codes:
 )
 
 
-class Failure(click.ClickException):
-    """A biomatch error on its way to the shell: one sentence and an exit code."""
-
-    def __init__(self, error: BiomatchError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code
-
-
 class Commands(click.Group):
     """A group that imports a command's module when the command is used.
 
@@ -113,7 +105,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BiomatchError as error:
-            raise Failure(error) from error
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
         except BrokenPipeError:
             raise
         except OSError as error:
