@@ -9,12 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from biomatch.report.pictures import Embedded
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.report.pictures import Embedded, embed
 
 __all__ = ["PALETTE", "Exhibit", "Link", "LocusRow", "Mark", "Panel", "exhibit"]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc3399", "#8a6d00", "#5a4fcf", "#00788c", "#a02c2c")
 """Link colours; based on Okabe & Ito's set for colour-blind readers, darkened for contrast."""
+BIFURCATION = 1
+FACE_POINTS = 5
 TICK = 14.0
 """Length of a minutia's direction mark, in pixels at 500 ppi."""
 
@@ -93,15 +98,30 @@ class Exhibit:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+Pixels = NDArray[Any]
+
+
 def exhibit(
     modality: str,
     why: Mapping[str, Any],
-    probe: Embedded | None,
-    reference: Embedded | None,
+    probe: Pixels | None,
+    reference: Pixels | None,
     *,
     names: tuple[str, str] = ("Probe", "Candidate"),
 ) -> Exhibit:
-    """Arrange one comparison for display."""
+    """Arrange one comparison for display.
+
+    Parameters
+    ----------
+    modality
+        Registered name.
+    why
+        `Candidate.why`.
+    probe, reference
+        Pictures, (H, W) or (H, W, 3), or None where there is none to show.
+    names
+        Captions of the two sides.
+    """
     if "loci" in why:
         return _dna(why)
     if "pairs" in why:
@@ -109,7 +129,7 @@ def exhibit(
     if modality == "face":
         return _face(why, probe, reference, names)
     pictures = ((names[0], probe), (names[1], reference))
-    panels = tuple(_bare(name, picture) for name, picture in pictures if picture)
+    panels = tuple(_bare(name, embed(pixels)) for name, pixels in pictures if pixels is not None)
     return Exhibit("other", panels, facts=_facts(why))
 
 
@@ -120,27 +140,30 @@ def _bare(title: str, picture: Embedded) -> Panel:
 def _facts(why: Mapping[str, Any]) -> dict[str, str]:
     shown = {}
     for key, value in why.items():
+        name = key.replace("_", " ")
         if isinstance(value, float):
-            shown[key.replace("_", " ")] = f"{value:.4g}"
+            shown[name] = f"{value:.4g}"
         elif isinstance(value, str | int):
-            shown[key.replace("_", " ")] = str(value)
+            shown[name] = str(value)
+        elif isinstance(value, Mapping) and all(isinstance(v, float) for v in value.values()):
+            shown |= {f"{name} ({key})": f"{number:.3f}" for key, number in value.items()}
     return shown
 
 
 def _fingerprint(
     why: Mapping[str, Any],
-    probe: Embedded | None,
-    reference: Embedded | None,
+    probe: Pixels | None,
+    reference: Pixels | None,
     names: tuple[str, str],
 ) -> Exhibit:
     pairs = [(int(pair[0]), int(pair[1])) for pair in why["pairs"]]
-    left = _marks(why["probe"]["minutiae"], {i: n for n, (i, _) in enumerate(pairs)})
-    right = _marks(why["reference"]["minutiae"], {j: n for n, (_, j) in enumerate(pairs)})
+    left = _minutiae(why["probe"], {i: n for n, (i, _) in enumerate(pairs)})
+    right = _minutiae(why["reference"], {j: n for n, (_, j) in enumerate(pairs)})
     panels = tuple(
-        _ridge_panel(title, side, marks, picture, len(pairs))
-        for title, side, marks, picture in (
-            (names[0], why["probe"], left, probe),
-            (names[1], why["reference"], right, reference),
+        _ridge_panel(title, size, marks, pixels, len(pairs))
+        for title, size, marks, pixels in (
+            (names[0], why["probe_size"], left, probe),
+            (names[1], why["reference_size"], right, reference),
         )
     )
     links = tuple(
@@ -151,102 +174,101 @@ def _fingerprint(
         "minutiae in the candidate": str(len(right)),
         "corresponding minutiae": str(len(pairs)),
     }
+    if "rotation_degrees" in why:
+        facts["turned by"] = f"{why['rotation_degrees']:.0f}°"
     return Exhibit("fingerprint", panels, links, facts=facts)
 
 
 def _ridge_panel(
-    title: str,
-    side: Mapping[str, Any],
-    marks: Sequence[Mark],
-    picture: Embedded | None,
-    pairs: int,
+    title: str, size: Sequence[float], marks: Sequence[Mark], pixels: Pixels | None, pairs: int
 ) -> Panel:
-    width, height = float(side["width"]), float(side["height"])
     alt = f"{title}: friction ridge impression with {len(marks)} minutiae, {pairs} of them matched"
-    return Panel(title, alt, width, height, picture, tuple(marks))
+    picture = embed(pixels) if pixels is not None else None
+    return Panel(title, alt, float(size[0]), float(size[1]), picture, tuple(marks))
 
 
-def _marks(minutiae: Sequence[Any], paired: Mapping[int, int]) -> list[Mark]:
-    return [_mark(minutia, paired.get(index)) for index, minutia in enumerate(minutiae)]
+def _minutiae(rows: Sequence[Sequence[float]], paired: Mapping[int, int]) -> list[Mark]:
+    return [_minutia(row, paired.get(index)) for index, row in enumerate(rows)]
 
 
-def _mark(minutia: Any, pair: int | None) -> Mark:
-    if isinstance(minutia, Mapping):
-        x, y, angle = (float(minutia[key]) for key in ("x", "y", "angle"))
-        kind = str(minutia.get("type", "ending"))
-    else:
-        x, y, angle = (float(value) for value in minutia[:3])
-        kind = str(minutia[3]) if len(minutia) > 3 else "ending"
-    kind = "bifurcation" if kind in {"1", "2", "bifurcation"} else "ending"
+def _minutia(row: Sequence[float], pair: int | None) -> Mark:
+    x, y, angle, kind = row[:4]
+    name = "bifurcation" if round(kind) == BIFURCATION else "ending"
     tip_x, tip_y = x + TICK * math.cos(angle), y - TICK * math.sin(angle)
     if pair is None:
-        return Mark(x, y, tip_x, tip_y, kind)
-    return Mark(x, y, tip_x, tip_y, kind, pair + 1, PALETTE[pair % len(PALETTE)])
+        return Mark(x, y, tip_x, tip_y, name)
+    return Mark(x, y, tip_x, tip_y, name, pair + 1, PALETTE[pair % len(PALETTE)])
 
 
 def _face(
     why: Mapping[str, Any],
-    probe: Embedded | None,
-    reference: Embedded | None,
+    probe: Pixels | None,
+    reference: Pixels | None,
     names: tuple[str, str],
 ) -> Exhibit:
-    panels = []
-    for title, key, picture in ((names[0], "probe", probe), (names[1], "reference", reference)):
-        side = why.get(key)
-        if picture is None:
-            continue
-        found: Mapping[str, Any] = side if isinstance(side, Mapping) else {}
-        points = found.get("landmarks") or found.get("points") or ()
-        marks = tuple(Mark(float(x), float(y), float(x), float(y), "point") for x, y in points)
-        box = found.get("box")
-        panels.append(
-            Panel(
-                title,
-                f"{title}: photograph with the compared face framed",
-                picture.width,
-                picture.height,
-                picture,
-                marks,
-                tuple(float(value) for value in box) if box else None,
-            )
-        )
-    return Exhibit("face", tuple(panels), facts=_facts(why))
+    sides = ((names[0], "probe", probe), (names[1], "reference", reference))
+    panels = tuple(
+        _face_panel(title, why.get(key) or {}, pixels)
+        for title, key, pixels in sides
+        if pixels is not None
+    )
+    facts = _facts({key: value for key, value in why.items() if key not in {"probe", "reference"}})
+    for title, key, _ in sides:
+        side = why.get(key) or {}
+        if "quality" in side:
+            reasons = "; ".join(side.get("reasons") or ()) or "nothing against it"
+            facts[f"quality, {title.lower()}"] = f"{side['quality']:.0f} of 100 ({reasons})"
+    return Exhibit("face", panels, facts=facts)
+
+
+def _face_panel(title: str, side: Mapping[str, Any], pixels: Pixels) -> Panel:
+    picture = embed(pixels)
+    points = side.get("landmarks") or ()
+    box = side.get("box")
+    return Panel(
+        title,
+        f"{title}: photograph with the compared face framed",
+        picture.width,
+        picture.height,
+        picture,
+        tuple(Mark(float(x), float(y), float(x), float(y), "point") for x, y in points),
+        tuple(float(value) for value in box) if box else None,
+        _chip(pixels, points),
+    )
+
+
+def _chip(pixels: Pixels, points: Sequence[Sequence[float]]) -> Embedded | None:
+    """Cut the face out as the recogniser saw it."""
+    if len(points) != FACE_POINTS:
+        return None
+    from biomatch.face.alignment import align
+    from biomatch.images import to_rgb
+
+    return embed(align(to_rgb(pixels), np.array(points), "arcface-112"))
 
 
 TONES = {
     "match": "same",
-    "same": "same",
-    "identical": "same",
     "mismatch": "different",
-    "different": "different",
-    "missing": "missing",
-    "not compared": "missing",
+    "missing in probe": "missing",
+    "missing in reference": "missing",
 }
 
 
 def _dna(why: Mapping[str, Any]) -> Exhibit:
     rows = tuple(_locus(row) for row in why["loci"])
-    facts = _facts({key: value for key, value in why.items() if key != "loci"})
+    facts = _facts({key: value for key, value in why.items() if key not in {"loci", "kind"}})
     return Exhibit("dna", loci=rows, facts=facts)
 
 
 def _locus(row: Mapping[str, Any]) -> LocusRow:
-    outcome = str(row.get("outcome") or row.get("class") or row.get("result") or "")
-    tone = TONES.get(outcome, "near")
-    if outcome.startswith("missing"):
-        tone = "missing"
+    outcome = str(row["result"])
     value = row.get("log10_lr")
     return LocusRow(
         locus=str(row["locus"]),
-        probe=_alleles(row.get("probe")),
-        reference=_alleles(row.get("reference")),
-        outcome=outcome.replace("_", " "),
-        tone=tone,
+        probe=", ".join(row.get("probe") or ()),
+        reference=", ".join(row.get("reference") or ()),
+        outcome=outcome,
+        tone=TONES.get(outcome, "near"),
         log10_lr=float(value) if value is not None and math.isfinite(value) else None,
     )
-
-
-def _alleles(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else ", ".join(str(allele) for allele in value)

@@ -124,15 +124,11 @@ def sheet(
         As stated in the audit trail.
     """
     pixels = None if redact else of_sample(probe)
-    shown = embed(pixels) if pixels is not None else None
     lines = []
     for candidate in result:
         detailed = candidate.rank <= details
-        picture = None
-        if detailed and picture_of and not redact:
-            stored = picture_of(candidate)
-            picture = embed(stored) if stored is not None else None
-        lines.append(_line(result, candidate, shown, picture, decisions, detailed=detailed))
+        stored = picture_of(candidate) if detailed and picture_of and not redact else None
+        lines.append(_line(result, candidate, pixels, stored, decisions, detailed=detailed))
     return Sheet(
         result=result,
         lines=tuple(lines),
@@ -140,7 +136,7 @@ def sheet(
         case=case,
         purpose=purpose,
         actor=actor,
-        probe_picture=shown,
+        probe_picture=embed(pixels) if pixels is not None else None,
         facts=_facts(result),
         models=tuple(models),
         redacted=redact,
@@ -150,8 +146,8 @@ def sheet(
 def _line(
     result: CandidateList,
     candidate: Candidate,
-    probe: Embedded | None,
-    picture: Embedded | None,
+    probe: NDArray[Any] | None,
+    picture: NDArray[Any] | None,
     decisions: Sequence[Decision],
     *,
     detailed: bool,

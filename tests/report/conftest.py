@@ -12,22 +12,28 @@ MINUTIAE = [[20.0, 30.0, 0.5, 0, 0.9], [60.0, 80.0, 2.0, 1, 0.8], [90.0, 40.0, 4
 
 
 def ridge_why() -> dict[str, Any]:
-    side = {"width": 120, "height": 140, "minutiae": MINUTIAE}
-    return {"probe": side, "reference": side, "pairs": [[0, 0], [1, 1]]}
+    return {
+        "probe": MINUTIAE,
+        "reference": MINUTIAE,
+        "probe_size": [120, 140],
+        "reference_size": [120, 140],
+        "pairs": [[0, 0, 0.9], [1, 1, 0.8]],
+        "rotation_degrees": 4.0,
+    }
 
 
 def face_why() -> dict[str, Any]:
     side = {"box": [10, 12, 50, 60], "landmarks": [[20, 30], [45, 30]]}
-    return {"probe": side, "reference": side, "cosine": 0.71}
+    return {"probe": side, "reference": side, "cosine": {"sface": 0.71}}
 
 
 def dna_why() -> dict[str, Any]:
     rows = [
-        {"locus": "TH01", "probe": ["6", "9.3"], "reference": ["6", "9.3"], "outcome": "match",
+        {"locus": "TH01", "probe": ["6", "9.3"], "reference": ["6", "9.3"], "result": "match",
          "log10_lr": 1.2},
-        {"locus": "FGA", "probe": [], "reference": ["20", "23"], "outcome": "missing in probe",
+        {"locus": "FGA", "probe": [], "reference": ["20", "23"], "result": "missing in probe",
          "log10_lr": None},
-        {"locus": "vWA", "probe": ["16"], "reference": ["16", "17"], "outcome": "mismatch",
+        {"locus": "vWA", "probe": ["16"], "reference": ["16", "17"], "result": "mismatch",
          "log10_lr": -math.inf},
     ]  # fmt: skip
     return {"loci": rows, "theta": 0.01}
