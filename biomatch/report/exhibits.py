@@ -102,7 +102,6 @@ Pixels = NDArray[Any]
 
 
 def exhibit(
-    modality: str,
     why: Mapping[str, Any],
     probe: Pixels | None,
     reference: Pixels | None,
@@ -113,10 +112,8 @@ def exhibit(
 
     Parameters
     ----------
-    modality
-        Registered name.
     why
-        `Candidate.why`.
+        `Candidate.why`, or one trait's part of it.
     probe, reference
         Pictures, (H, W) or (H, W, 3), or None where there is none to show.
     names
@@ -126,7 +123,7 @@ def exhibit(
         return _dna(why)
     if "pairs" in why:
         return _fingerprint(why, probe, reference, names)
-    if modality == "face":
+    if "box" in (why.get("probe") or ()):
         return _face(why, probe, reference, names)
     pictures = ((names[0], probe), (names[1], reference))
     panels = tuple(_bare(name, embed(pixels)) for name, pixels in pictures if pixels is not None)

@@ -36,7 +36,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One candidate: its figures, the same in words, and the exhibit."""
+    """One candidate: its figures, the same in words, and an exhibit a compared trait."""
 
     candidate: Candidate
     finger: str
@@ -44,7 +44,7 @@ class Line:
     meaning: str
     rarity: str
     chance: str
-    exhibit: Exhibit | None = None
+    exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
 
 
@@ -84,8 +84,9 @@ class Sheet:
         """Every picture that the page shows, each once."""
         shown = [self.probe_picture]
         for line in self.lines:
-            for panel in line.exhibit.panels if line.exhibit else ():
-                shown += [panel.picture, panel.crop]
+            for exhibit_ in line.exhibits.values():
+                for panel in exhibit_.panels:
+                    shown += [panel.picture, panel.crop]
         return tuple({picture.key: picture for picture in shown if picture}.values())
 
 
@@ -152,10 +153,7 @@ def _line(
     *,
     detailed: bool,
 ) -> Line:
-    shown = None
-    if detailed:
-        names = ("Probe", f"Candidate {candidate.rank}: {candidate.subject}")
-        shown = exhibit(result.modality, candidate.why, probe, picture, names=names)
+    exhibits = _exhibits(candidate, probe, picture) if detailed else {}
     return Line(
         candidate=candidate,
         finger=words.finger(candidate.finger_position),
@@ -163,14 +161,28 @@ def _line(
         meaning=words.likelihood(candidate.log10_lr),
         rarity=words.rarity(candidate.fmr),
         chance=words.chance(candidate.expected_false, result.coverage.records_total),
-        exhibit=shown,
+        exhibits=exhibits,
         decisions=tuple(d for d in decisions if d.subject == candidate.subject),
     )
 
 
+def _exhibits(
+    candidate: Candidate,
+    probe: NDArray[Any] | None,
+    picture: NDArray[Any] | None,
+) -> dict[str, Exhibit]:
+    names = ("Probe", f"Candidate {candidate.rank}: {candidate.subject}")
+    why = candidate.why
+    several = bool(why) and set(why) <= set(candidate.parts)
+    if not several:
+        return {"": exhibit(why, probe, picture, names=names)}
+    # One picture cannot stand for several traits: their marks are shown without.
+    return {trait: exhibit(reasons, None, None, names=names) for trait, reasons in why.items()}
+
+
 def _facts(result: CandidateList) -> dict[str, str]:
     coverage = result.coverage
-    seconds = math.fsum(result.timings.values())
+    seconds = result.timings.get("total") or math.fsum(result.timings.values())
     facts = {
         "Probe": result.probe,
         "Modality": result.modality,

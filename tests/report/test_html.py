@@ -124,6 +124,16 @@ def test_an_incomplete_search_is_never_no_hit(result: CandidateList) -> None:
     assert "whole gallery was searched" in " ".join(page(sheet(whole)).split())
 
 
+def test_a_fused_candidate_shows_every_trait(result: CandidateList) -> None:
+    best = result[0]
+    parts = {"fingerprint 2": 3.1, result.modality: 1.6}
+    fused = dataclasses.replace(best, why=dict.fromkeys(parts, best.why), parts=parts)
+    text = page(sheet(dataclasses.replace(result, candidates=(fused,), modality="fusion")))
+    assert "<h3>Fingerprint 2</h3>" in text
+    assert "What each part contributed" in text
+    read(text)
+
+
 def test_decisions_replace_the_empty_form(result: CandidateList) -> None:
     decision = Decision("1002", "exclusion", "m.weber", "j.ito", "exclusion", "2026-11-21")
     text = page(sheet(result, decisions=[decision]))
