@@ -67,7 +67,9 @@ class KinshipTables:
         column = book.column(name)
         alleles = book.allele_tokens(column)
         tokens = self._probe.autosomal[name]
-        ratios = kinship_table(tokens, self._relation, name, alleles, table, self._theta)
+        ratios = kinship_table(
+            tokens, self._relation, name, alleles, frequencies=table, theta=self._theta
+        )
         first, second = np.triu_indices(len(alleles))
         codes = (first + 1) | np.where(first == second, 0, second + 1) << 8
         values[codes] = self._log(ratios[first, second])

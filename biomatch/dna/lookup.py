@@ -94,7 +94,7 @@ def classify(book: CodeBook, column: int, probe: Tokens) -> Classes:
 
 
 def _kinds(locus: str, probe: Tokens, known: Sequence[str]) -> NDArray[np.int64]:
-    """Number the relations of the known alleles to the probe's."""
+    """Give alleles that relate alike to the probe's the same number."""
     repeat = BY_NAME[locus].repeat if locus in BY_NAME else 4
     around = [neighbours(token, repeat) for token in probe]
     open_ended = [token for token in probe if not is_exact(token) and not is_wildcard(token)]

@@ -24,8 +24,27 @@ _SUFFIX = re.compile(
 )
 _QUALITY = {"QS1", "QS2"}
 _OTHER = frozenset(
-    "samplefile runname panel population ethnicity sex gender comment comments category "
-    "specimencategory caseid sourceid batchid date dye kit kitname project".split()
+    {
+        "samplefile",
+        "runname",
+        "panel",
+        "population",
+        "ethnicity",
+        "sex",
+        "gender",
+        "comment",
+        "comments",
+        "category",
+        "specimencategory",
+        "caseid",
+        "sourceid",
+        "batchid",
+        "date",
+        "dye",
+        "kit",
+        "kitname",
+        "project",
+    }
 )
 
 
@@ -159,7 +178,9 @@ def write_smartrank(profiles: Sequence[DnaProfile]) -> str:
     width = max([2, *(len(tokens) for p in profiles for tokens in p.loci.values())])
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["specimenId", *(f"{locus}_{n}" for locus in loci for n in range(1, width + 1))])
+    writer.writerow(
+        ["specimenId", *(f"{locus}_{n}" for locus in loci for n in range(1, width + 1))]
+    )
     for profile in profiles:
         row = [profile.name]
         for locus in loci:
