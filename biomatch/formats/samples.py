@@ -1,0 +1,165 @@
+"""The front door: any file in, samples out, told by content and never by suffix alone."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from biomatch.errors import OptionError, UnreadableSampleError
+from biomatch.formats import fmr, templates
+from biomatch.formats.sniff import HEAD, Kind, sniff
+from biomatch.types import ImpressionType, Sample
+
+__all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
+
+MAX_BYTES = 1 << 30
+"""Files beyond this size are refused before they are read."""
+
+
+def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
+    """Read the samples that a file holds.
+
+    A picture gives one sample (one a page of a multi-page TIFF), a finger minutiae record one
+    with a finished template a finger view, an ANSI/NIST-ITL transaction one an image or
+    minutiae record with its finger position, ppi and impression type, a DNA table one that the
+    DNA pipeline reads, an examiner's mark-up (JSON) one with a finished template.
+
+    Parameters
+    ----------
+    path
+        The file.
+    modality
+        What the caller expects. Needed for pictures, which do not say whether they show a
+        finger or a face; elsewhere it selects (a transaction may hold fingers and a face).
+
+    Returns
+    -------
+    At least one sample, in file order, each with the sha256 of the file.
+
+    Raises
+    ------
+    UnreadableSampleError
+        Missing, empty, too large, damaged, of no known format, or of another modality.
+    FormatError
+        A record breaks its standard; the message names field and offset.
+    OptionError
+        A picture without a modality.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    kind = sniff(data[:HEAD])
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise UnreadableSampleError(
+            f"{path}: is no picture, minutiae record, ANSI/NIST-ITL transaction or DNA table "
+            f"that biomatch knows; it starts with {data[:8]!r}"
+        )
+    samples = reader(path, data, modality)
+    if modality is not None:
+        held = samples
+        samples = [sample for sample in samples if sample.modality == modality]
+        if not samples:
+            names = sorted({sample.modality for sample in held})
+            raise UnreadableSampleError(
+                f"{path}: is a {kind.value} of modality {' and '.join(names)}, not {modality}"
+            )
+    return samples
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file of bearable size.
+
+    Raises
+    ------
+    UnreadableSampleError
+        Missing, not a regular file, empty, or larger than `MAX_BYTES`.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UnreadableSampleError(f"{path}: is not a regular file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UnreadableSampleError(
+                f"{path}: {size:,} bytes exceed the limit of {MAX_BYTES:,}; split the file"
+            )
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnreadableSampleError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadableSampleError(f"{path}: cannot be read ({reason})") from error
+    if not data:
+        raise UnreadableSampleError(f"{path}: the file is empty")
+    return data
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
+    if modality == "dna":
+        raise UnreadableSampleError(f"{path}: is a picture, not a DNA table")
+    if modality is None:
+        if not data.startswith(b"\xff\xa0"):
+            raise OptionError(
+                f"{path}: is a picture; say what it shows with modality 'fingerprint' or 'face'"
+            )
+        modality = "fingerprint"
+    return [Sample(modality, path=path, sha256=_digest(data))]
+
+
+def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    record = fmr.read(data, str(path))
+    if not record.views:
+        raise UnreadableSampleError(f"{path}: the {record.standard.value} record has no view")
+    digest = _digest(data)
+    return [
+        Sample(
+            "fingerprint",
+            path=path,
+            template=template,
+            ppi=template.ppi if template.ppi_stated else None,
+            finger_position=template.finger_position,
+            impression=template.impression,
+            sha256=digest,
+        )
+        for template in templates.to_templates(record)
+    ]
+
+
+def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
+    if modality not in (None, "dna"):
+        raise UnreadableSampleError(
+            f"{path}: is text, not a picture of a {modality} in a known format "
+            "(PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"
+        )
+    return [Sample("dna", path=path, sha256=_digest(data))]
+
+
+def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableSampleError(f"{path}: is not valid JSON ({error})") from error
+    if isinstance(content, dict) and "minutiae" in content:
+        return [
+            Sample(
+                "fingerprint",
+                path=path,
+                impression=ImpressionType.LATENT,
+                sha256=_digest(data),
+            )
+        ]
+    return _table(path, data, modality)
+
+
+Reader = Callable[[Path, bytes, str | None], list[Sample]]
+_READERS: dict[Kind, Reader] = {
+    Kind.PICTURE: _picture,
+    Kind.MINUTIAE_RECORD: _minutiae_record,
+    Kind.JSON: _json,
+    Kind.XML: _table,
+    Kind.WORKBOOK: _table,
+    Kind.TEXT: _table,
+}

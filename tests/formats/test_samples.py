@@ -1,0 +1,58 @@
+"""The front door: content decides, errors say what the file is."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from biomatch.errors import FormatError, OptionError, UnreadableSampleError
+from biomatch.formats import read_samples
+
+
+def test_a_picture_is_what_the_caller_says(tmp_path: Path) -> None:
+    path = tmp_path / "print.png"
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(path)
+    (sample,) = read_samples(path, "fingerprint")
+    assert (sample.modality, sample.path) == ("fingerprint", path)
+    assert sample.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert read_samples(path, "face")[0].modality == "face"
+    with pytest.raises(OptionError, match="fingerprint' or 'face"):
+        read_samples(path)
+    with pytest.raises(UnreadableSampleError, match="is a picture, not a DNA table"):
+        read_samples(path, "dna")
+
+
+def test_text_named_png_is_refused_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "fake.png"
+    path.write_text("hello, this is a text\n")
+    with pytest.raises(UnreadableSampleError, match="is text, not a picture"):
+        read_samples(path, "fingerprint")
+
+
+def test_missing_empty_and_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableSampleError, match="cannot be read"):
+        read_samples(tmp_path / "nothing.png", "face")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(UnreadableSampleError, match="empty"):
+        read_samples(tmp_path / "empty.png", "face")
+    with pytest.raises(UnreadableSampleError, match="not a regular file"):
+        read_samples(tmp_path, "face")
+
+
+def test_a_truncated_record_names_field_and_offset(tmp_path: Path) -> None:
+    path = tmp_path / "short.fmr"
+    path.write_bytes(b"FMR\0 20\0\0\0\0\x20")
+    with pytest.raises(FormatError, match=r"short\.fmr: record header at offset 8"):
+        read_samples(path)
+
+
+@pytest.mark.shared
+def test_a_record_gives_one_template_a_view(shared: Path) -> None:
+    path = shared / "standards" / "iso" / "iso19794p2v2005-sample.dat"
+    samples = read_samples(path)
+    assert [sample.finger_position for sample in samples] == [7, 2]
+    assert {sample.ppi for sample in samples} == {500}
+    with pytest.raises(UnreadableSampleError, match="finger minutiae record of modality finger"):
+        read_samples(path, "face")
