@@ -181,14 +181,12 @@ def _genotype(tokens: tuple[str, ...]) -> tuple[str, str] | None:
 def _locus_lr(
     first: tuple[str, str],
     second: tuple[str, str],
-    locus: str,
-    frequencies: Frequencies,
+    p: Mapping[str, float],
     theta: float,
     coefficients: Coefficients,
 ) -> float:
     k0, k1, k2 = coefficients
     c, d = second
-    p = {token: frequencies.frequency(locus, token) for token in (*first, *second)}
 
     def drawn(token: str, seen: Sequence[str]) -> float:
         share = (1.0 - theta) * p[token] + seen.count(token) * theta
@@ -228,7 +226,8 @@ def kinship(
         first, second = _genotype(left[locus]), _genotype(right[locus])
         if first is None or second is None or locus not in frequencies:
             continue
-        loci[locus] = _locus_lr(first, second, locus, frequencies, theta, coefficients)
+        p = {token: frequencies.frequency(locus, token) for token in (*first, *second)}
+        loci[locus] = _locus_lr(first, second, p, theta, coefficients)
         if not set(first) & set(second):
             excluding.append(locus)
     if not loci:
@@ -308,6 +307,7 @@ def kinship_table(
     relation: str | Sequence[float],
     locus: str,
     alleles: Sequence[str],
+    *,
     frequencies: Frequencies,
     theta: float = 0.0,
 ) -> NDArray[np.float64]:
@@ -418,6 +418,7 @@ def familial_search(
     references: Sequence[DnaProfile],
     relation: str | Sequence[float],
     tables: Sequence[Frequencies],
+    *,
     theta: float = 0.01,
     min_lr: float = 1.0,
 ) -> list[FamilialCandidate]:
