@@ -15,9 +15,7 @@ __all__ = ["info"]
 LIBRARIES = ("numpy", "faiss-cpu", "onnxruntime", "opencv-python-headless", "numba", "sqlalchemy")
 
 
-@click.command(
-    epilog=examples("biomatch info", "biomatch info --db case.db --format json")
-)
+@click.command(epilog=examples("biomatch info", "biomatch info --db case.db --format json"))
 @database_option
 @output_options
 def info(*, db: str | None, format_: str) -> None:

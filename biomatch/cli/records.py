@@ -96,9 +96,7 @@ def show(*, subject: str, db: str | None, format_: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @audit_options
 @output_options
-def delete(
-    *, ids: tuple[str, ...], db: str | None, yes: bool, format_: str, **given: Any
-) -> None:
+def delete(*, ids: tuple[str, ...], db: str | None, yes: bool, format_: str, **given: Any) -> None:
     """Delete subjects with all they have, or single samples (s42).
 
     All or nothing; the audit trail keeps the digests of what was deleted.
