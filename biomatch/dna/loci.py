@@ -120,33 +120,22 @@ LOCI: tuple[Locus, ...] = (
 
 BY_NAME = MappingProxyType({locus.name: locus for locus in LOCI})
 
-_CODIS13 = tuple(
-    ["CSF1PO", "FGA", "TH01", "TPOX", "vWA", "D3S1358", "D5S818", "D7S820", "D8S1179", "D13S317", "D16S539", "D18S51", "D21S11"]
-)
-_ESS7 = tuple(["vWA", "TH01", "D21S11", "FGA", "D8S1179", "D3S1358", "D18S51"])
-_ESS12 = (*_ESS7, "D1S1656", "D2S441", "D10S1248", "D12S391", "D22S1045")
-
-LOCUS_SETS = MappingProxyType(
-    {
-        "codis13": _CODIS13,
-        "codis20": (
-            *_CODIS13,
-            *["D1S1656", "D2S441", "D2S1338", "D10S1248", "D12S391", "D19S433", "D22S1045"],
-        ),
-        "ess7": _ESS7,
-        "issol": _ESS7,
-        "ess12": _ESS12,
-        "uk-sgmplus": tuple(
-            ["vWA", "TH01", "D21S11", "FGA", "D8S1179", "D3S1358", "D18S51", "D2S1338", "D16S539", "D19S433"]
-        ),
-        "uk-dna17": (*_ESS12, "D2S1338", "D16S539", "D19S433", "SE33", "AMEL"),
-        "pruem24": (
-            *_ESS7,
-            *["AMEL", "TPOX", "CSF1PO", "D13S317", "D7S820", "D5S818", "D16S539", "D2S1338", "D19S433"],
-            *["PentaD", "PentaE", "FESFPS", "F13A1", "F13B", "SE33", "CD4", "GABA"],
-        ),
-    }
-)
+_NAMED = {
+    "codis13": """CSF1PO FGA TH01 TPOX vWA D3S1358 D5S818 D7S820 D8S1179 D13S317 D16S539 D18S51
+        D21S11""",
+    "codis20": """CSF1PO FGA TH01 TPOX vWA D3S1358 D5S818 D7S820 D8S1179 D13S317 D16S539 D18S51
+        D21S11 D1S1656 D2S441 D2S1338 D10S1248 D12S391 D19S433 D22S1045""",
+    "ess7": "vWA TH01 D21S11 FGA D8S1179 D3S1358 D18S51",
+    "issol": "vWA TH01 D21S11 FGA D8S1179 D3S1358 D18S51",
+    "ess12": """vWA TH01 D21S11 FGA D8S1179 D3S1358 D18S51 D1S1656 D2S441 D10S1248 D12S391
+        D22S1045""",
+    "uk-sgmplus": "vWA TH01 D21S11 FGA D8S1179 D3S1358 D18S51 D2S1338 D16S539 D19S433",
+    "uk-dna17": """vWA TH01 D21S11 FGA D8S1179 D3S1358 D18S51 D1S1656 D2S441 D10S1248 D12S391
+        D22S1045 D2S1338 D16S539 D19S433 SE33 AMEL""",
+    "pruem24": """vWA TH01 D21S11 FGA D8S1179 D3S1358 D18S51 AMEL TPOX CSF1PO D13S317 D7S820 D5S818
+        D16S539 D2S1338 D19S433 PentaD PentaE FESFPS F13A1 F13B SE33 CD4 GABA""",
+}
+LOCUS_SETS = MappingProxyType({name: tuple(text.split()) for name, text in _NAMED.items()})
 """Named sets of loci. ``issol`` is Interpol's standard set as 2008/616/JHA lists it (the seven)."""
 
 

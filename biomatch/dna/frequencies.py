@@ -1,0 +1,359 @@
+"""Allele frequency tables, and what stands in for alleles they do not list."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from biomatch.dna.alleles import is_exact, is_wildcard, normalise, sort_alleles, tenths
+from biomatch.dna.loci import find, sort_loci
+from biomatch.errors import FormatError, OptionError, ProfileError
+
+__all__ = ["Frequencies"]
+
+_FALLBACK_MINIMUM = 0.001
+"""Minimum frequency where the table gives no sample size (the default of EuroForMix)."""
+
+_TABLES = MappingProxyType(
+    {
+        "nist1036": "NIST 1036 (Steffen et al. 2017)",
+        "fbi2016": "FBI expanded CODIS loci (Moretti et al. 2016)",
+        "uk-dna17": "UK Home Office DNA-17",
+        "norstr2023": "norSTR 2023, Norway and regions",
+    }
+)
+
+Table = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Frequencies:
+    """Allele frequencies of one population. Make it with `load`, `read` or `from_dict`.
+
+    Attributes
+    ----------
+    name, population
+        Where the figures come from; both are printed with every result.
+    table
+        Locus -> allele -> frequency (0 to 1), alleles in ascending order.
+    sample_sizes
+        Locus -> number of alleles typed (twice the number of persons), where known.
+    minimum
+        Minimum allele frequency; None = 5/2N where 2N is known (National Research Council
+        1996, chapter 5), else 0.001.
+    floor
+        True: the minimum also replaces lower listed frequencies. False: it only stands in for
+        alleles that the table does not list.
+    """
+
+    name: str
+    population: str
+    table: Table
+    sample_sizes: Mapping[str, int] = field(default_factory=dict)
+    minimum: float | None = None
+    floor: bool = False
+
+    @classmethod
+    def from_dict(
+        cls,
+        table: Table,
+        *,
+        name: str = "custom",
+        population: str = "",
+        sample_sizes: Mapping[str, int] | None = None,
+        minimum: float | None = None,
+        floor: bool = False,
+    ) -> "Frequencies":
+        """Make a table from ``{locus: {allele: frequency}}``.
+
+        Locus names and alleles are normalised; names that no registry knows are kept as they
+        are, since a laboratory's table defines its own markers.
+
+        Raises
+        ------
+        OptionError
+            A frequency or the minimum is outside 0 to 1, or a locus is given twice.
+
+        Examples
+        --------
+        >>> table = Frequencies.from_dict({"THO1": {"9.3": 0.3, "6": 0.2}})
+        >>> table.frequency("TH01", "9.3"), table.frequency("TH01", "7")
+        (0.3, 0.001)
+        """
+        _check_share("minimum allele frequency", minimum)
+        loci: dict[str, Mapping[str, float]] = {}
+        for spelling, alleles in table.items():
+            locus = _locus(spelling)
+            if locus in loci:
+                raise OptionError(f"frequency table {name!r}: locus {locus} is given twice")
+            loci[locus] = _column(name, locus, alleles)
+        sizes = {_locus(key): size for key, size in (sample_sizes or {}).items()}
+        return cls(
+            name=name,
+            population=population,
+            table=MappingProxyType({locus: loci[locus] for locus in sort_loci(loci)}),
+            sample_sizes=MappingProxyType(sizes),
+            minimum=minimum,
+            floor=floor,
+        )
+
+    @classmethod
+    def load(cls, name: str, population: str | None = None) -> "Frequencies":
+        """Load a table that comes with biomatch.
+
+        Parameters
+        ----------
+        name
+            ``"nist1036"``, ``"fbi2016"``, ``"uk-dna17"`` or ``"norstr2023"``.
+        population
+            Population of the table; may be left out where there is only one.
+
+        Raises
+        ------
+        OptionError
+            Unknown table or population; the message lists the known ones.
+
+        Examples
+        --------
+        >>> Frequencies.load("nist1036", population="Cauc").n_alleles("TH01")
+        722
+        """
+        if name not in _TABLES:
+            raise OptionError(
+                f"unknown frequency table {name!r}; known are {', '.join(_TABLES)}, or give a file"
+            )
+        return _choose(_shipped(name), population, name)
+
+    @classmethod
+    def read(cls, path: str | Path, population: str | None = None) -> "Frequencies":
+        """Read a table from a CSV file, long or wide.
+
+        Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
+        Wide (EuroForMix, LRmix): ``Allele, <locus>, <locus>, ...``, absent = blank or NA.
+        Comma, semicolon and tab are recognised.
+
+        Raises
+        ------
+        FormatError
+            Not such a file; the message names line and column.
+        OptionError
+            The file has several populations and none, or an unknown one, was asked for.
+        """
+        return _choose(cls.read_all(path), population, str(path))
+
+    @classmethod
+    def read_all(cls, path: str | Path) -> "dict[str, Frequencies]":
+        """Read all populations of a CSV file: population -> table."""
+        path = Path(path)
+        try:
+            text = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FormatError(f"{path}: cannot be read as text: {error}") from error
+        return _parse(text, path.stem, str(path))
+
+    @staticmethod
+    def available() -> "dict[str, dict[str, Frequencies]]":
+        """All tables that come with biomatch: name -> population -> table."""
+        return {name: dict(_shipped(name)) for name in _TABLES}
+
+    def with_minimum(self, minimum: float | None, *, floor: bool = True) -> "Frequencies":
+        """Return the same table with another minimum (None = 5/2N) as a floor."""
+        _check_share("minimum allele frequency", minimum)
+        return replace(self, minimum=minimum, floor=floor)
+
+    @property
+    def loci(self) -> tuple[str, ...]:
+        """Loci of the table, in registry order."""
+        return tuple(self.table)
+
+    def __contains__(self, locus: str) -> bool:
+        return locus in self.table
+
+    def n_alleles(self, locus: str) -> int | None:
+        """Return the number of alleles typed at a locus (2N), if the source gives it."""
+        return self.sample_sizes.get(locus)
+
+    def alleles(self, locus: str) -> tuple[str, ...]:
+        """Return the listed alleles of a locus in ascending order."""
+        return tuple(self.table[locus])
+
+    def minimum_at(self, locus: str) -> float:
+        """Return the minimum frequency that applies at a locus."""
+        if self.minimum is not None:
+            return self.minimum
+        size = self.sample_sizes.get(locus)
+        return 5.0 / size if size else _FALLBACK_MINIMUM
+
+    def frequency(self, locus: str, allele: str) -> float:
+        """Return the frequency of an allele; the minimum when the table does not list it.
+
+        An open-ended allele (``<9``, ``>27``) that is not listed has the sum of the listed
+        alleles in its range, at least the minimum. A wildcard has frequency 1.
+
+        Raises
+        ------
+        ProfileError
+            The table lacks the locus.
+        """
+        if locus not in self.table:
+            raise ProfileError(f"{locus}: not in the frequency table {self}")
+        column = self.table[locus]
+        if allele in column:
+            listed = column[allele]
+            return max(listed, self.minimum_at(locus)) if self.floor else listed
+        if is_wildcard(allele):
+            return 1.0
+        if allele[0] in "<>":
+            return max(self.minimum_at(locus), _range_sum(column, allele))
+        return self.minimum_at(locus)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.population}".strip()
+
+    @property
+    def minimum_rule(self) -> str:
+        """Say which minimum applies to which alleles, for results."""
+        rule = "5/2N (0.001 where N is unknown)" if self.minimum is None else f"{self.minimum:g}"
+        return f"{rule} for {'all' if self.floor else 'unlisted'} alleles"
+
+
+def _check_share(what: str, value: float | None) -> None:
+    if value is not None and not 0.0 < value <= 1.0:
+        raise OptionError(f"{what} is {value}; give a share above 0 and at most 1")
+
+
+def _locus(spelling: str) -> str:
+    found = find(spelling)
+    return found.name if found else spelling.strip()
+
+
+def _token(value: str, locus: str) -> str:
+    try:
+        return normalise(value, locus)
+    except ProfileError:
+        return value.strip()
+
+
+def _column(name: str, locus: str, alleles: Mapping[str, float]) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    for allele, frequency in alleles.items():
+        if not 0.0 <= frequency <= 1.0:
+            raise OptionError(
+                f"frequency table {name!r}: {locus} allele {allele} has frequency {frequency}; "
+                "give shares between 0 and 1"
+            )
+        if frequency > 0:
+            found[_token(str(allele), locus)] = float(frequency)
+    return MappingProxyType({token: found[token] for token in sort_alleles(set(found))})
+
+
+def _range_sum(column: Mapping[str, float], allele: str) -> float:
+    size = tenths(allele)
+    return sum(
+        frequency
+        for listed, frequency in column.items()
+        if is_exact(listed)
+        and listed[0].isdigit()
+        and (tenths(listed) < size if allele[0] == "<" else tenths(listed) > size)
+    )
+
+
+@cache
+def _shipped(name: str) -> dict[str, Frequencies]:
+    text = resources.files("biomatch.dna").joinpath(f"data/{name}.csv").read_text("utf-8")
+    return _parse(text, name, name)
+
+
+def _choose(tables: Mapping[str, Frequencies], population: str | None, where: str) -> Frequencies:
+    if population is None and len(tables) == 1:
+        return next(iter(tables.values()))
+    if population is None or population not in tables:
+        asked = f"has no population {population!r}" if population else "has several populations"
+        raise OptionError(f"frequency table {where} {asked}; choose one of {', '.join(tables)}")
+    return tables[population]
+
+
+def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
+    rows = list(_rows(text))
+    if not rows:
+        raise FormatError(f"{where}: the frequency file is empty")
+    header = [cell.strip() for cell in rows[0][1]]
+    lower = [cell.lower() for cell in header]
+    if {"locus", "allele", "frequency"} <= set(lower):
+        return _parse_long(rows[1:], lower, name, where)
+    if lower[0] == "allele" and len(header) > 1:
+        return {"": _parse_wide(rows[1:], header, name, where)}
+    raise FormatError(
+        f"{where}: line 1: expected the columns locus, allele, frequency or Allele, <locus>, ..."
+    )
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, row
+
+
+def _parse_long(
+    rows: Iterable[tuple[int, list[str]]], header: list[str], name: str, where: str
+) -> dict[str, Frequencies]:
+    tables: dict[str, dict[str, dict[str, float]]] = {}
+    sizes: dict[str, dict[str, int]] = {}
+    for line, row in rows:
+        values = dict(zip(header, (cell.strip() for cell in row), strict=False))
+        population, locus = values.get("population", ""), values.get("locus", "")
+        column = tables.setdefault(population, {}).setdefault(locus, {})
+        column[values.get("allele", "")] = _number(values.get("frequency", ""), where, line)
+        if values.get("n"):
+            sizes.setdefault(population, {})[locus] = int(_count(values["n"], where, line))
+    return {
+        population: Frequencies.from_dict(
+            table, name=name, population=population, sample_sizes=sizes.get(population)
+        )
+        for population, table in tables.items()
+    }
+
+
+def _parse_wide(
+    rows: Iterable[tuple[int, list[str]]], header: list[str], name: str, where: str
+) -> Frequencies:
+    table: dict[str, dict[str, float]] = {locus: {} for locus in header[1:] if locus}
+    sizes: dict[str, int] = {}
+    for line, row in rows:
+        allele = row[0].strip()
+        for locus, cell in zip(header[1:], row[1:], strict=False):
+            value = cell.strip()
+            if not locus or value in {"", "NA", "NULL"}:
+                continue
+            if allele.upper() in {"N", "2N"}:
+                sizes[locus] = int(_count(value, where, line)) * (2 if allele == "N" else 1)
+            else:
+                table[locus][allele] = _number(value, where, line)
+    return Frequencies.from_dict(table, name=name, sample_sizes=sizes)
+
+
+def _number(text: str, where: str, line: int) -> float:
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise FormatError(f"{where}: line {line}: frequency {text!r} is not between 0 and 1")
+    return value
+
+
+def _count(text: str, where: str, line: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value < 1:
+        raise FormatError(f"{where}: line {line}: number of alleles {text!r} is not positive")
+    return value

@@ -1,0 +1,66 @@
+"""Every chosen number of the face pipeline, in one place, with its reason."""
+
+from typing import Final
+
+SCORE_THRESHOLD: Final = 0.6
+"""Detection score (0 to 1) from which YuNet's answer counts as a face (OpenCV Zoo's demo
+uses 0.9; 0.6 finds small and turned faces, and a bad one is told by its quality)."""
+
+RESCUE_SCORE_THRESHOLD: Final = 0.5
+"""Lower detection score while a picture is being turned to find an upright face."""
+
+NMS_OVERLAP: Final = 0.3
+"""Boxes that overlap more (intersection over union) are one face; OpenCV's default."""
+
+COARSE_SIDE: Final = 640
+"""Longest side for large faces: YuNet truncates faces of more than about 500 pixels."""
+
+FINE_SIDE: Final = 1280
+"""Longest side for small faces; larger pictures are reduced to it."""
+
+SMALL_PICTURE: Final = 800
+"""Pictures up to this longest side are searched once, as they are."""
+
+STRIDES: Final = (8, 16, 32)
+"""YuNet's output strides in pixels."""
+
+DECODED_SIDE: Final = 1920
+"""JPEG files are decoded at the smallest eighth whose longest side still reaches this."""
+
+ALIGNER_VERSION: Final = 1
+"""Part of every template: raised when chips are cut in another way."""
+
+FUSED_WEIGHT: Final = 1.5
+"""Weight of dlib's unit vector beside SFace's in the ``high`` model set."""
+
+ROLL_LIMIT: Final = 10.0
+"""A face whose eye line leans more (degrees) is turned upright and detected again."""
+
+QUALITY_CHIP: Final = "arcface-112"
+"""Chip template on which the measures of quality are taken."""
+
+REJECT_QUALITY: Final = 50.0
+"""Quality below which the enrolment policy ``reject`` leaves a face out: a mate would more
+probably be missed than found."""
+
+INFINITE: Final = float("inf")
+
+QUALITY_LIMITS: Final = (
+    ("value", 90.0, INFINITE, "the face is hard to recognise (quality {:.0f} of 100)"),
+    ("inter_eye", 24.0, INFINITE, "the face is small ({:.0f} pixels between the eyes)"),
+    ("sharpness", 6.0, INFINITE, "the face is blurred (sharpness {:.1f})"),
+    ("brightness", 50.0, INFINITE, "the face is dark (mean luma {:.0f} of 255)"),
+    ("brightness", 0.0, 215.0, "the face is overexposed (mean luma {:.0f} of 255)"),
+    ("contrast", 16.0, INFINITE, "the face has little contrast (standard deviation {:.0f})"),
+    ("clipped", 0.0, 0.25, "much of the face is pure black or white ({:.0%})"),
+    ("yaw", -35.0, 35.0, "the head is turned to the side (about {:.0f} degrees)"),
+    ("pitch", -30.0, 30.0, "the head is tilted up or down (about {:.0f} degrees)"),
+    ("roll", -30.0, 30.0, "the head leans (about {:.0f} degrees)"),
+    ("texture_eyes", 0.6, INFINITE, "an eye may be covered (texture {:.2f} of the face's)"),
+    ("texture_mouth", 0.4, INFINITE, "the mouth may be covered (texture {:.2f} of the face's)"),
+)
+"""Measure, least and greatest good value, and the sentence when it is outside.
+
+Limits are about the worst 1 to 2 % of portrait photographs; inter-eye 24 pixels is where the
+chip of 112 pixels (35 between the eyes) must be enlarged by half.
+"""

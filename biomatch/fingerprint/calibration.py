@@ -1,0 +1,133 @@
+"""What a comparison means: features to log10 likelihood ratio, score to false match rate.
+
+The score is itself a log10 likelihood ratio, from a class-balanced logistic regression on the
+features of a comparison (Morrison, "Tutorial on logistic-regression calibration and fusion",
+Australian Journal of Forensic Sciences 45(2), 2013). It orders candidates without limit; what
+`calibrate` reports is capped at what the training data can support.
+
+The weights live in ``calibration.json`` beside this module, with the data they come from.
+"""
+
+import functools
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.types import Calibration
+
+__all__ = ["ScoreModel", "calibrate", "model"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreModel:
+    """The fitted numbers of ``calibration.json``.
+
+    Attributes
+    ----------
+    weights
+        One a feature of `biomatch.fingerprint.scoring`, for log10 LR, shape (features,).
+    bias
+        Constant term.
+    tail_from, tail_fmr, tail_rate
+        Above score `tail_from` the FMR is extrapolated: ``tail_fmr * exp(-tail_rate * (s -
+        tail_from))``.
+    levels, fmr
+        Score and empirical FMR below it, both (n,), scores ascending.
+    limit
+        Largest absolute log10 LR that the data support.
+    source
+        Data and limits in one sentence.
+    """
+
+    weights: Floats
+    bias: float
+    tail_from: float
+    tail_fmr: float
+    tail_rate: float
+    levels: Floats
+    fmr: Floats
+    limit: float
+    source: str
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> "ScoreModel":
+        """Make a model of the JSON object."""
+        arrays = {name: np.array(values[name], np.float64) for name in ("weights", "levels", "fmr")}
+        plain = {
+            name: float(values[name])
+            for name in ("bias", "tail_from", "tail_fmr", "tail_rate", "limit")
+        }
+        return cls(**arrays, **plain, source=str(values["source"]))
+
+    def false_match_rate(self, scores: Floats) -> Floats:
+        """Estimated FMR at each score as threshold."""
+        with np.errstate(divide="ignore"):
+            body = np.exp(np.interp(scores, self.levels, np.log(self.fmr)))
+        tail = self.tail_fmr * np.exp(-self.tail_rate * (scores - self.tail_from))
+        rate: Floats = np.where(scores > self.tail_from, tail, body)
+        return rate
+
+
+@functools.cache
+def model() -> ScoreModel:
+    """The shipped calibration."""
+    text = resources.files("biomatch.fingerprint").joinpath("calibration.json").read_text("utf-8")
+    return ScoreModel.parse(json.loads(text))
+
+
+def calibrate(scores: Floats) -> Calibration:
+    """Turn comparison scores into log10 LR and FMR.
+
+    Parameters
+    ----------
+    scores
+        What `biomatch.fingerprint.compare` returned, shape (n,).
+    """
+    fitted = model()
+    values = np.asarray(scores, np.float64)
+    log10_lr = np.clip(values, -fitted.limit, fitted.limit)
+    return Calibration(log10_lr, fitted.false_match_rate(values), fitted.source)
+
+
+def logistic(features: Floats, mated: NDArray[np.bool_], ridge: float) -> tuple[Floats, float]:
+    """Fit a class-balanced ridge logistic regression whose output is a log10 LR.
+
+    Parameters
+    ----------
+    features
+        (n, features).
+    mated
+        (n,) True where both prints are of one finger.
+    ridge
+        Penalty on the squared weights of standardised features.
+
+    Returns
+    -------
+    weights, bias
+        ``features @ weights + bias`` is the log10 LR.
+    """
+    from scipy.optimize import minimize
+
+    mean, deviation = features.mean(0), features.std(0) + 1e-9
+    design = np.c_[(features - mean) / deviation, np.ones(len(features))]
+    sign = np.where(mated, 1.0, -1.0)
+    share = np.where(mated, 0.5 / mated.sum(), 0.5 / (~mated).sum())
+
+    def loss(beta: Floats) -> tuple[float, Floats]:
+        margin = sign * (design @ beta)
+        slope = -share * sign * np.exp(-np.logaddexp(0, margin))
+        penalty = np.append(beta[:-1], 0.0)
+        value = share @ np.logaddexp(0, -margin) + ridge * penalty @ penalty
+        return float(value), design.T @ slope + 2 * ridge * penalty
+
+    beta = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
+    weights = beta[:-1] / deviation / math.log(10)
+    bias = beta[-1] / math.log(10) - weights @ mean
+    return weights, float(bias)

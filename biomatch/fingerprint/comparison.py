@@ -1,0 +1,395 @@
+"""Compare prints: cylinders, relaxation, pose, evidence. Native, one probe against many."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.fingerprint.calibration import model
+from biomatch.fingerprint.cylinders import edges_of, inside
+from biomatch.fingerprint.packing import PackedPrints, kept_rows, pack, unpack_into
+from biomatch.fingerprint.pose import (
+    BENT_DISTANCE,
+    DISTANCE,
+    assign,
+    fit_pairs,
+    fit_seed,
+    move,
+    warp,
+)
+from biomatch.fingerprint.relaxation import compatibility, relax, relaxed_score
+from biomatch.fingerprint.similarity import similarities, strongest_pairs
+from biomatch.fingerprint.template import FingerprintTemplate
+
+__all__ = ["Match", "compare", "match", "score_rows"]
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+U16 = NDArray[np.uint16]
+U64 = NDArray[np.uint64]
+
+MAX_TURN = math.pi / 2
+"""Rotation up to which prints are compared, in radians: fingers are seldom put on turned further."""
+MAX_PAIRS = 60
+"""Pairs of minutiae that enter relaxation."""
+HYPOTHESES = 4
+"""Movements that are tried."""
+ROUNDS = 3
+"""Rounds of pairing and fitting a movement."""
+BENDS = 2
+"""Rounds of pairing and bending."""
+SAME_MOVEMENT = 0.5
+"""A seed that fits an earlier one this well would give the same movement."""
+MARGIN = 8.0
+"""A minutia this far outside the other print's hull still lies in the overlap, in pixels."""
+N_FEATURES = 16
+
+
+class Print(NamedTuple):
+    """One print as the kernels see it."""
+
+    plain: F32
+    bits: U64
+    cells: U64
+    edges: F32
+
+
+class Work(NamedTuple):
+    """Scratch arrays of one comparison."""
+
+    matrix: F32
+    first: I32
+    second: I32
+    value: F32
+    cos: F32
+    sin: F32
+    support: F32
+    relaxed: F32
+    movement: F32
+    moved: F32
+    bent: F32
+    partner: I32
+    cost: F32
+    owner: I32
+    best_movement: F32
+    best_partner: I32
+    best_cost: F32
+
+
+@numba.njit(cache=True, nogil=True)
+def unpack(offsets: I64, points: U16, bits: U64, cells: U64, outline_offsets: I64,
+           outline: U16, row: int) -> Print:  # fmt: skip
+    """Take one print out of the packed arrays."""
+    start, end = offsets[row], offsets[row + 1]
+    plain = np.empty((5, end - start), np.float32)
+    unpack_into(points[start:end], plain)
+    corners = outline[outline_offsets[row] : outline_offsets[row + 1]]
+    edges = edges_of(plain[0], plain[1], corners[::-1].astype(np.int64))
+    return Print(plain, bits[start:end], cells[start:end], edges)
+
+
+@numba.njit(cache=True, nogil=True)
+def workspace(size_a: int, size_b: int) -> Work:
+    """Scratch for prints of up to so many minutiae."""
+    return Work(
+        np.empty((size_a, size_b), np.float32),
+        np.empty(MAX_PAIRS, np.int32),
+        np.empty(MAX_PAIRS, np.int32),
+        np.empty(MAX_PAIRS, np.float32),
+        np.empty(MAX_PAIRS, np.float32),
+        np.empty(MAX_PAIRS, np.float32),
+        np.empty((MAX_PAIRS, MAX_PAIRS), np.float32),
+        np.empty(MAX_PAIRS, np.float32),
+        np.empty(4, np.float32),
+        np.empty((3, size_a), np.float32),
+        np.empty((3, size_a), np.float32),
+        np.empty(size_a, np.int32),
+        np.empty(size_a, np.float32),
+        np.empty(size_b, np.int32),
+        np.empty(4, np.float32),
+        np.empty(size_a, np.int32),
+        np.empty(size_a, np.float32),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
+    """Find the pairs that support each other; return how many were considered."""
+    rows, columns = a.plain.shape[1], b.plain.shape[1]
+    similarities(a.plain[2], a.bits, a.cells, b.plain[2], b.bits, b.cells, max_turn, work.matrix)
+    most = min(2 * max(rows, columns), MAX_PAIRS)
+    count = strongest_pairs(work.matrix, rows, columns, most, work.first, work.second, work.value)
+    for p in range(count):
+        turn = b.plain[2, work.second[p]] - a.plain[2, work.first[p]]
+        work.cos[p], work.sin[p] = math.cos(turn), math.sin(turn)
+    compatibility(
+        a.plain, b.plain, work.first, work.second, count, work.cos, work.sin, work.support
+    )
+    relax(work.support, work.value, count, work.relaxed)
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def refine(a: Print, b: Print, work: Work) -> int:
+    """Pair and fit until the rigid movement settles, then bend; return the number of pairs."""
+    rows = a.plain.shape[1]
+    moved, bent = work.moved[:, :rows], work.bent[:, :rows]
+    partner, cost = work.partner[:rows], work.cost[:rows]
+    owner = work.owner[: b.plain.shape[1]]
+    for r in range(ROUNDS):
+        move(a.plain, work.movement, moved)
+        assign(moved, b.plain, DISTANCE * (1.3 if r == 0 else 1.0), partner, cost, owner)
+        if fit_pairs(a.plain, b.plain, partner, cost, work.movement) < 2:
+            return 0
+    move(a.plain, work.movement, moved)
+    pairs = assign(moved, b.plain, DISTANCE, partner, cost, owner)
+    for _ in range(BENDS):
+        warp(moved, b.plain, partner, cost, bent)
+        pairs = assign(bent, b.plain, BENT_DISTANCE, partner, cost, owner)
+    return pairs
+
+
+@numba.njit(cache=True, nogil=True)
+def overlap(a: Print, b: Print, work: Work, out: F32) -> None:
+    """Count each print's minutiae that lie in the other: all, and by quality."""
+    out[:] = 0
+    for i in range(a.plain.shape[1]):
+        if work.partner[i] >= 0 or inside(work.bent[0, i], work.bent[1, i], b.edges, MARGIN):
+            out[0] += 1
+            out[2] += a.plain[3, i]
+    c, s = work.movement[0], work.movement[1]
+    for j in range(b.plain.shape[1]):
+        dx, dy = b.plain[0, j] - work.movement[2], b.plain[1, j] - work.movement[3]
+        if work.owner[j] >= 0 or inside(c * dx + s * dy, c * dy - s * dx, a.edges, MARGIN):
+            out[1] += 1
+            out[3] += b.plain[3, j]
+
+
+@numba.njit(cache=True, nogil=True)
+def describe(a: Print, b: Print, work: Work, f: F32) -> None:
+    """Features of the pairing that `refine` left in `work`."""
+    f[1:] = 0
+    shared = np.zeros(4, np.float32)
+    overlap(a, b, work, shared)
+    f[4:8] = shared
+    n_sim = 0
+    for i in range(a.plain.shape[1]):
+        j = work.partner[i]
+        if j < 0:
+            continue
+        w = math.exp(-0.5 * work.cost[i])
+        q = math.sqrt(a.plain[3, i] * b.plain[3, j])
+        f[1] += 1
+        f[2] += w
+        f[3] += w * q
+        if work.matrix[i, j] > 0:
+            f[8] += work.matrix[i, j]
+            n_sim += 1
+        if a.plain[4, i] == b.plain[4, j]:
+            f[9] += w
+        dx, dy = work.bent[0, i] - work.moved[0, i], work.bent[1, i] - work.moved[1, i]
+        f[10] += dx * dx + dy * dy
+        f[14] += q
+    f[11] = n_sim
+    f[12] = abs(math.atan2(work.movement[1], work.movement[0]))
+    f[13] = f[2] * f[2] / math.sqrt(max(f[4] * f[5], np.float32(1)))
+
+
+@numba.njit(cache=True, nogil=True)
+def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> None:
+    """Features of one comparison."""
+    f[:] = 0
+    work.best_partner[:] = -1
+    count = consolidate(a, b, max_turn, work)
+    if count < 2:
+        return
+    f[0] = relaxed_score(work.relaxed, count)
+    order = np.argsort(-work.relaxed[:count], kind="mergesort")
+    tried = np.empty(HYPOTHESES, np.int64)
+    trials = 0
+    g = np.zeros(N_FEATURES, np.float32)
+    for seed in order:
+        fresh = True
+        for t in range(trials):
+            fresh = fresh and work.support[tried[t], seed] < SAME_MOVEMENT
+        if not fresh:
+            continue
+        tried[trials] = seed
+        trials += 1
+        fit_seed(
+            a.plain,
+            b.plain,
+            work.first,
+            work.second,
+            work.cos,
+            work.sin,
+            count,
+            work.relaxed,
+            work.support[seed],
+            seed,
+            work.movement,
+        )
+        if refine(a, b, work) >= 2:
+            describe(a, b, work, g)
+            if g[13] > f[13]:
+                f[1:] = g[1:]
+                work.best_movement[:] = work.movement
+                work.best_partner[:] = work.partner
+                work.best_cost[:] = work.cost
+        if trials == HYPOTHESES:
+            break
+
+
+@numba.njit(cache=True, nogil=True)
+def compare_rows(probe: Any, probe_row: int, packed: Any, rows: I64, max_turn: float,
+                 out: F32) -> None:  # fmt: skip
+    """Compare one probe with many rows; features into `out` (rows, N_FEATURES)."""
+    a = unpack(*probe, probe_row)
+    largest = 0
+    for row in rows:
+        largest = max(largest, packed[0][row + 1] - packed[0][row])
+    work = workspace(a.plain.shape[1], largest)
+    for n in range(len(rows)):
+        compare_pair(a, unpack(*packed, rows[n]), max_turn, work, out[n])
+
+
+@numba.njit(cache=True, nogil=True)
+def pair_up(probe: Any, reference: Any, max_turn: float) -> tuple[F32, I32, F32, F32]:
+    """Features, partners, costs and movement of one comparison."""
+    a, b = unpack(*probe, 0), unpack(*reference, 0)
+    work = workspace(a.plain.shape[1], b.plain.shape[1])
+    features = np.zeros(N_FEATURES, np.float32)
+    compare_pair(a, b, max_turn, work, features)
+    return features, work.best_partner, work.best_cost, work.best_movement
+
+
+def design(f: F32) -> NDArray[np.float64]:
+    """What the calibration weighs, shape (n, 6), from the kernels' features."""
+    f = f.astype(np.float64)
+    overlap_size = np.sqrt(np.maximum(f[:, 4] * f[:, 5], 1))
+    similarity = f[:, 8] / np.maximum(f[:, 11], 1)
+    return np.stack(
+        [
+            np.log(0.02 + f[:, 0]),
+            np.log(0.3 + f[:, 13]),
+            np.log1p(f[:, 1]),
+            f[:, 1] / overlap_size,
+            similarity,
+            f[:, 12],
+        ],
+        axis=1,
+    )
+
+
+def score_rows(
+    probe: PackedPrints, packed: PackedPrints, rows: I64, max_turn: float = MAX_TURN
+) -> NDArray[np.float64]:
+    """Scores of the first print of `probe` against `rows` of `packed`, in one native call.
+
+    Returns
+    -------
+    ndarray
+        float64, shape (len(rows),): log10 likelihood ratios, not capped.
+    """
+    features = np.zeros((len(rows), N_FEATURES), np.float32)
+    compare_rows(probe.arrays, 0, packed.arrays, np.asarray(rows, np.int64), max_turn, features)
+    fitted = model()
+    return design(features) @ fitted.weights + fitted.bias
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Why two prints match: the paired minutiae and the movement that pairs them.
+
+    Attributes
+    ----------
+    score
+        Comparison score (log10 likelihood ratio, not capped).
+    pairs
+        int64, shape (m, 2): rows of the probe's and of the reference's minutiae.
+    weights
+        float64, shape (m,): 1 = exactly on each other, towards 0 = barely paired.
+    rotation
+        Radians counter-clockwise that turn the probe onto the reference.
+    translation
+        (dx, dy) in pixels with y down, applied after the rotation about the origin.
+    overlap
+        Minutiae of the probe and of the reference that lie in both prints.
+    """
+
+    score: float
+    pairs: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    rotation: float
+    translation: tuple[float, float]
+    overlap: tuple[int, int]
+
+
+def compare(
+    probe: FingerprintTemplate, references: Sequence[FingerprintTemplate]
+) -> NDArray[np.float64]:
+    """Compare one print with many.
+
+    Parameters
+    ----------
+    probe, references
+        Templates of any extractor.
+
+    Returns
+    -------
+    ndarray
+        float64, shape (len(references),): scores, log10 of an estimated likelihood ratio
+        (same finger : different fingers). Higher = more alike; symmetric up to rounding.
+        `biomatch.fingerprint.calibrate` gives the false match rate of a score.
+
+    Examples
+    --------
+    >>> from biomatch.fingerprint import FingerprintTemplate, Minutiae, compare
+    >>> import numpy as np
+    >>> dice = np.random.default_rng(1)
+    >>> def print_of(x, y, angle):
+    ...     n = len(x)
+    ...     return FingerprintTemplate(Minutiae(x, y, angle, [0] * n, [1] * n), 400, 400)
+    >>> x, y, angle = dice.uniform(50, 350, (3, 40))
+    >>> other = print_of(*dice.uniform(50, 350, (3, 40)))
+    >>> same, different = compare(print_of(x, y, angle), [print_of(x + 9, y - 5, angle), other])
+    >>> bool(same > different)
+    True
+    """
+    return score_rows(pack([probe]), pack(references), np.arange(len(references), dtype=np.int64))
+
+
+def match(
+    probe: FingerprintTemplate, reference: FingerprintTemplate, *, max_turn: float = MAX_TURN
+) -> Match:
+    """Compare two prints and say which minutiae correspond.
+
+    Examples
+    --------
+    >>> from biomatch.fingerprint import FingerprintTemplate, Minutiae, match
+    >>> import numpy as np
+    >>> x, y, angle = np.random.default_rng(1).uniform(50, 350, (3, 40))
+    >>> ones = np.ones(40)
+    >>> a = FingerprintTemplate(Minutiae(x, y, angle, 0 * ones, ones), 400, 400)
+    >>> found = match(a, a)
+    >>> len(found.pairs), round(found.rotation, 3)
+    (40, 0.0)
+    """
+    a, b = pack([probe]), pack([reference])
+    features, partner, cost, movement = pair_up(a.arrays, b.arrays, max_turn)
+    paired = np.flatnonzero(partner >= 0)
+    kept_a, kept_b = kept_rows(probe), kept_rows(reference)
+    fitted = model()
+    return Match(
+        score=float((design(features[None]) @ fitted.weights)[0] + fitted.bias),
+        pairs=np.stack([kept_a[paired], kept_b[partner[paired]]], axis=1).astype(np.int64),
+        weights=np.exp(-0.5 * cost[paired].astype(np.float64)),
+        rotation=math.atan2(float(movement[1]), float(movement[0])) if len(paired) else 0.0,
+        translation=(float(movement[2]), -float(movement[3])) if len(paired) else (0.0, 0.0),
+        overlap=(int(features[4]), int(features[5])),
+    )

@@ -1,0 +1,116 @@
+"""Local similarity of two prints' cylinders, and the pairs of minutiae worth a closer look."""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from biomatch.fingerprint.cylinders import CELLS, SECTIONS
+
+__all__ = ["count_ones", "similarities", "strongest_pairs"]
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+U64 = NDArray[np.uint64]
+
+MIN_COMMON = CELLS // 2
+"""Cells valid in both cylinders that a comparison needs (MCC paper, table I: min_ME = 60 % of
+the base; half keeps small overlaps)."""
+PER_MINUTIA = 2
+"""Pairs that one minutia may take part in."""
+LEVELS = 256
+ROOTS = np.sqrt(np.arange(SECTIONS * 64 + 1)).astype(np.float32)
+
+
+@intrinsic  # type: ignore[misc, unused-ignore]
+def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
+    """Number of set bits of a uint64: one machine instruction."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        return builder.ctpop(args[0])
+
+    return word(word), codegen
+
+
+@numba.njit(cache=True, nogil=True)
+def similarities(
+    angle_a: F32, bits_a: U64, cells_a: U64, angle_b: F32, bits_b: U64, cells_b: U64,
+    max_turn: float, out: F32,
+) -> None:  # fmt: skip
+    """Similarity of every cylinder of a with every one of b, 0 to 1, into `out` (a, b).
+
+    ``1 - |a - b| / (|a| + |b|)`` over the cells valid in both (MCC paper, equation 14, on
+    bits). 0 where the directions differ by more than `max_turn` radians, where a cylinder is
+    unusable, or where too few cells are common.
+    """
+    for i in range(len(cells_a)):
+        for j in range(len(cells_b)):
+            out[i, j] = 0
+            common = cells_a[i] & cells_b[j]
+            if count_ones(common) < MIN_COMMON:
+                continue
+            turn = abs(angle_a[i] - angle_b[j])
+            if min(turn, 2 * math.pi - turn) > max_turn:
+                continue
+            ones_a, ones_b, differing = np.uint64(0), np.uint64(0), np.uint64(0)
+            for section in range(SECTIONS):
+                a, b = bits_a[i, section] & common, bits_b[j, section] & common
+                ones_a += count_ones(a)
+                ones_b += count_ones(b)
+                differing += count_ones(a ^ b)
+            length = ROOTS[ones_a] + ROOTS[ones_b]
+            if length > 0:
+                out[i, j] = 1 - ROOTS[differing] / length
+
+
+@numba.njit(cache=True, nogil=True)
+def _floor_level(matrix: F32, rows: int, columns: int, wanted: int) -> float:
+    """Similarity that about `wanted` entries reach."""
+    histogram = np.zeros(LEVELS, np.int32)
+    for i in range(rows):
+        for j in range(columns):
+            histogram[int(matrix[i, j] * (LEVELS - 1))] += 1
+    seen = 0
+    for level in range(LEVELS - 1, 0, -1):
+        seen += histogram[level]
+        if seen >= wanted:
+            return level / (LEVELS - 1)
+    return 1 / (LEVELS - 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def strongest_pairs(
+    matrix: F32, rows: int, columns: int, most: int, first: I32, second: I32, value: F32
+) -> int:
+    """Take the most similar pairs, each minutia at most `PER_MINUTIA` times.
+
+    Writes row, column and similarity, best first, and returns how many; ties go to the lower
+    row and column, so that results do not depend on the machine.
+    """
+    floor = _floor_level(matrix, rows, columns, 4 * most)
+    places = np.empty(rows * columns, np.int64)
+    keys = np.empty(rows * columns, np.float32)
+    found = 0
+    for i in range(rows):
+        for j in range(columns):
+            if matrix[i, j] >= floor:
+                places[found] = i * columns + j
+                keys[found] = -matrix[i, j]
+                found += 1
+    order = np.argsort(keys[:found], kind="mergesort")
+    row_uses, column_uses = np.zeros(rows, np.uint8), np.zeros(columns, np.uint8)
+    taken = 0
+    for place in order:
+        i, j = places[place] // columns, places[place] % columns
+        if row_uses[i] >= PER_MINUTIA or column_uses[j] >= PER_MINUTIA:
+            continue
+        row_uses[i] += 1
+        column_uses[j] += 1
+        first[taken], second[taken], value[taken] = i, j, matrix[i, j]
+        taken += 1
+        if taken == most:
+            break
+    return taken

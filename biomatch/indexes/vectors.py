@@ -1,0 +1,251 @@
+"""Inner-product search over float vectors: exact scan, or 4-bit PQ scan + exact re-scoring."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.errors import OptionError
+from biomatch.indexes.arrays import MappedArray
+
+__all__ = ["FLAT_LIMIT", "VectorIndex"]
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+FLAT_LIMIT = 100_000
+"""Rows up to which a search is an exact scan."""
+
+TRAINING_ROWS = 65_536
+"""Rows that train the 16 centroids of each PQ sub-space: 4,096 a centroid."""
+
+BLAS_QUERIES = 16
+"""Queries from which FAISS's blocked matrix product beats its row scan."""
+
+RESIDENT_ROWS = 8_192
+"""Rows re-scored from a mapped file before its pages are given back (32 MiB of 4-KiB pages)."""
+
+VECTORS = "vectors.npy"
+CODES = "pq4fs.faiss"
+
+
+class VectorIndex:
+    """The rows of a float32 matrix by inner product with a query (cosine for unit rows).
+
+    Small matrices are scanned exactly. Larger ones are scanned as 4-bit product-quantised
+    codes (Andre, Kermarrec & Le Scouarnec, "Cache locality is not enough", VLDB 2015; FAISS
+    ``IndexPQFastScan``) of half a byte per two dimensions, and what passes is scored again,
+    exactly, from the memory-mapped matrix. A compressed scan can only re-order the tail, which
+    re-scoring cures; trees and graphs of the same recall lose mates.
+
+    Scores are those of one exact kernel whatever path found the row, and ties are broken by
+    row number, so a result does not depend on batch size, filter or process.
+
+    Thread-safe; every search uses one thread and releases the GIL.
+    """
+
+    def __init__(self, vectors: Floats, coarse: Any = None, mapped: MappedArray | None = None):
+        self.vectors = vectors
+        self._coarse = coarse
+        self._mapped = mapped
+        self._touched = 0
+
+    @classmethod
+    def build(cls, vectors: Floats, *, exact: bool | None = None) -> Self:
+        """Index the rows of `vectors`.
+
+        Parameters
+        ----------
+        vectors
+            Shape (n, d), converted to contiguous float32 if it is not.
+        exact
+            True: never a PQ scan; False: always one (d must be even); None: by size.
+
+        Raises
+        ------
+        OptionError
+            NaN or infinity in a row (FAISS would silently never find it).
+        """
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+        if rows.ndim != 2:
+            raise OptionError(f"vectors must have shape (n, d), not {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise OptionError("a reference vector holds NaN or infinity; extract it again")
+        small = len(rows) <= FLAT_LIMIT or rows.shape[1] % 2 == 1
+        return cls(rows, None if (small if exact is None else exact) else _quantise(rows))
+
+    @classmethod
+    def open(cls, folder: Path, prefix: str = "") -> Self:
+        """Map what `save` wrote. The caller has checked the files' sha256."""
+        codes = folder / (prefix + CODES)
+        coarse = faiss.read_index(str(codes)) if codes.exists() else None
+        mapped = MappedArray(folder / (prefix + VECTORS), random=coarse is not None)
+        return cls(mapped.array, coarse, mapped)
+
+    def save(self, folder: Path, prefix: str = "") -> None:
+        """Write ``vectors.npy`` and, for a PQ index, ``pq4fs.faiss`` into `folder`."""
+        np.save(folder / (prefix + VECTORS), self.vectors)
+        if self._coarse is not None:
+            faiss.write_index(self._coarse, str(folder / (prefix + CODES)))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def exact(self) -> bool:
+        """True when every search is an exact scan."""
+        return self._coarse is None
+
+    def search(
+        self, queries: Floats, k: int, *, allowed: Mask | None = None, exact: bool = False
+    ) -> tuple[Floats, Rows]:
+        """Find the `k` best rows for each query, best first, ties by row number.
+
+        Parameters
+        ----------
+        queries
+            Shape (q, d).
+        k
+            Rows wanted a query, at least 1.
+        allowed
+            Shape (n,): rows outside are never returned and never take a place. Up to
+            `FLAT_LIMIT` allowed rows are scanned exactly; more are over-fetched from the PQ
+            scan until enough of them pass.
+        exact
+            Scan all vectors exactly, whatever the size.
+
+        Returns
+        -------
+        scores, rows
+            Shapes (q, k); where fewer than `k` rows are allowed the rest is ``-inf`` and -1.
+
+        Raises
+        ------
+        OptionError
+            NaN or infinity in a query, wrong dimension or mask length, k < 1.
+        """
+        queries = self._checked(queries, k, allowed)
+        passing = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(queries), k), -1, dtype=np.int64)
+        if passing == 0 or len(queries) == 0:
+            return scores, rows
+        faiss.omp_set_num_threads(1)
+        scan = self._exact_rows if exact or self.exact or passing <= FLAT_LIMIT else self._pq_rows
+        for i, found in enumerate(scan(queries, k, allowed, passing)):
+            best, order = self._ranked(queries[i], found, k)
+            scores[i, : len(order)], rows[i, : len(order)] = best, order
+        return scores, rows
+
+    def score(self, query: Floats, rows: Rows) -> Floats:
+        """Return the exact inner products of one query with the given rows, shape (len(rows),)."""
+        query = np.ascontiguousarray(query, dtype=np.float32).reshape(1, -1)
+        rows = np.ascontiguousarray(rows, dtype=np.int64).reshape(1, -1)
+        out = np.empty(rows.shape, dtype=np.float32)
+        if rows.size:
+            faiss.fvec_inner_products_by_idx(
+                faiss.swig_ptr(out),
+                faiss.swig_ptr(query),
+                faiss.swig_ptr(self.vectors),
+                faiss.swig_ptr(rows),
+                self.dimension,
+                1,
+                rows.size,
+            )
+            self._account(rows.size)
+        scores: Floats = out[0]
+        return scores
+
+    def _checked(self, queries: Floats, k: int, allowed: Mask | None) -> Floats:
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self.dimension:
+            raise OptionError(f"queries have shape {queries.shape}, not (q, {self.dimension})")
+        if not np.isfinite(queries).all():
+            raise OptionError("a probe vector holds NaN or infinity; extract it again")
+        if k < 1:
+            raise OptionError(f"k is {k}; ask for at least 1 row")
+        if allowed is not None and allowed.shape != (len(self),):
+            raise OptionError(f"the filter has shape {allowed.shape}, not ({len(self)},)")
+        return queries
+
+    def _ranked(self, query: Floats, found: Rows, k: int) -> tuple[Floats, Rows]:
+        scores = self.score(query, found)
+        order = np.lexsort((found, -scores))[:k]
+        return scores[order], found[order]
+
+    def _exact_rows(
+        self, queries: Floats, k: int, allowed: Mask | None, passing: int
+    ) -> list[Rows]:
+        """Rows that surely include the `k` best of an exact scan, ties at the edge included."""
+        size = min(passing, k + 16)
+        scores, rows = self._scan(queries, size, allowed)
+        if size == passing:
+            return [row[row >= 0] for row in rows]
+        # A batch's matrix product rounds differently from the row kernel.
+        slack = 1e-5 * np.maximum(1.0, np.abs(scores[:, k - 1]))
+        unsure = scores[:, -1] > scores[:, k - 1] - slack
+        settled = list(rows)
+        for i in np.flatnonzero(unsure):
+            settled[i] = self._exact_rows(queries[i : i + 1], 4 * size, allowed, passing)[0]
+        return settled
+
+    def _scan(self, queries: Floats, size: int, allowed: Mask | None) -> tuple[Floats, Rows]:
+        size = min(size, len(self))
+        scores = np.empty((len(queries), size), dtype=np.float32)
+        rows = np.empty((len(queries), size), dtype=np.int64)
+        faiss.cvar.distance_compute_blas_threshold = BLAS_QUERIES * self.dimension
+        arguments = [
+            faiss.swig_ptr(queries),
+            faiss.swig_ptr(self.vectors),
+            self.dimension,
+            len(queries),
+            len(self),
+            size,
+            faiss.swig_ptr(scores),
+            faiss.swig_ptr(rows),
+        ]
+        bits = None if allowed is None else np.packbits(allowed, bitorder="little")
+        if bits is not None:
+            arguments.append(faiss.IDSelectorBitmap(len(self), faiss.swig_ptr(bits)))
+        faiss.knn_inner_product(*arguments)
+        return scores, rows
+
+    def _pq_rows(self, queries: Floats, k: int, allowed: Mask | None, passing: int) -> list[Rows]:
+        """Rows that the compressed scan likes best, enough of them allowed."""
+        wanted = min(2 * k + 280, passing)
+        size = min(len(self), int(wanted * len(self) / passing * 1.1) + 64)
+        _, rows = self._coarse.search(queries, size)
+        found = [row[row >= 0] for row in rows]
+        if allowed is None:
+            return found
+        found = [row[allowed[row]] for row in found]
+        for i, row in enumerate(found):
+            if len(row) < min(wanted, 2 * k):
+                found[i] = self._exact_rows(queries[i : i + 1], k, allowed, passing)[0]
+        return found
+
+    def _account(self, count: int) -> None:
+        if self._mapped is None or self._coarse is None:
+            return
+        self._touched += count
+        if self._touched >= RESIDENT_ROWS:
+            self._touched = 0
+            self._mapped.release()
+
+
+def _quantise(rows: Floats) -> Any:
+    faiss.omp_set_num_threads(1)
+    dimension = rows.shape[1]
+    coarse = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    step = max(1, len(rows) // TRAINING_ROWS)
+    coarse.train(np.ascontiguousarray(rows[::step][:TRAINING_ROWS]))
+    coarse.add(rows)
+    return coarse

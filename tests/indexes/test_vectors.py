@@ -1,0 +1,134 @@
+"""The vector index against plain numpy."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biomatch.errors import OptionError
+from biomatch.indexes import VectorIndex
+from biomatch.indexes import vectors as module
+
+
+def unit(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    x = rng.standard_normal((n, d)).astype(np.float32)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def brute(index: VectorIndex, query: np.ndarray, k: int, allowed: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(allowed)
+    scores = index.score(query, rows)
+    return rows[np.lexsort((rows, -scores))][:k]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    n=st.integers(1, 400),
+    k=st.integers(1, 30),
+    queries=st.integers(1, 40),
+    share=st.floats(0, 1),
+    copies=st.integers(1, 50),
+)
+def test_exact_scan_is_brute_force(seed, n, k, queries, share, copies):
+    rng = np.random.default_rng(seed)
+    x = unit(rng, n, 16)
+    x[:copies] = x[0]  # ties, at the edge of the list too
+    index = VectorIndex.build(x)
+    allowed = rng.random(n) < share
+    q = np.vstack([x[:1], unit(rng, queries, 16)])
+    scores, rows = index.search(q, k, allowed=allowed)
+    for i in range(len(q)):
+        expected = brute(index, q[i], k, allowed)
+        assert rows[i][: len(expected)].tolist() == expected.tolist()
+        assert (rows[i][len(expected) :] == -1).all()
+        assert np.isneginf(scores[i][len(expected) :]).all()
+        assert np.allclose(scores[i][: len(expected)], x[expected] @ q[i], atol=1e-5)
+
+
+def test_one_query_and_a_batch_agree_to_the_bit():
+    rng = np.random.default_rng(1)
+    index = VectorIndex.build(unit(rng, 3000, 64))
+    q = unit(rng, 64, 64)
+    batch = index.search(q, 10)
+    for i in range(64):
+        one = index.search(q[i : i + 1], 10)
+        assert np.array_equal(one[0][0], batch[0][i])
+        assert np.array_equal(one[1][0], batch[1][i])
+
+
+@pytest.fixture(scope="module")
+def mated() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    x = unit(rng, 30_000, 64)
+    q = x[:200] + 0.08 * rng.standard_normal((200, 64)).astype(np.float32)
+    return x, q / np.linalg.norm(q, axis=1, keepdims=True)
+
+
+def test_compressed_scan_loses_no_mate(mated):
+    x, q = mated
+    index = VectorIndex.build(x, exact=False)
+    assert not index.exact
+    exact = index.search(q, 10, exact=True)
+    fast = index.search(q, 10)
+    mates = np.arange(200)
+    assert (exact[1][:, 0] == mates).sum() <= (fast[1][:, 0] == mates).sum()
+    assert (exact[1][:, 0] == mates).mean() > 0.9
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.02])
+def test_compressed_scan_honours_the_filter(mated, share, monkeypatch):
+    monkeypatch.setattr(module, "FLAT_LIMIT", 1000)
+    x, q = mated
+    index = VectorIndex.build(x)
+    assert not index.exact
+    allowed = np.random.default_rng(3).random(len(x)) < share
+    allowed[:200] = True
+    _, rows = index.search(q, 10, allowed=allowed)
+    assert (rows >= 0).all()
+    assert allowed[rows].all()
+    assert (rows[:, 0] == index.search(q, 10, allowed=allowed, exact=True)[1][:, 0]).all()
+
+
+def test_a_filter_against_the_query_falls_back_to_the_exact_scan(mated, monkeypatch):
+    monkeypatch.setattr(module, "FLAT_LIMIT", 10)
+    x, _ = mated
+    index = VectorIndex.build(x)
+    query = x[:1]
+    allowed = (x @ query[0]) < 0.1  # the compressed scan's favourites are all forbidden
+    _, rows = index.search(query, 5, allowed=allowed)
+    assert rows[0].tolist() == brute(index, query[0], 5, allowed).tolist()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_saved_index_answers_the_same(tmp_path: Path, mated, exact):
+    x, q = mated
+    index = VectorIndex.build(x, exact=exact)
+    index.save(tmp_path)
+    again = VectorIndex.open(tmp_path)
+    assert again.exact is exact
+    assert len(again) == len(x)
+    for a, b in zip(index.search(q, 10), again.search(q, 10), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_bad_queries_are_refused():
+    index = VectorIndex.build(np.eye(4, dtype=np.float32))
+    with pytest.raises(OptionError, match="NaN"):
+        index.search(np.full((1, 4), np.nan, dtype=np.float32), 1)
+    with pytest.raises(OptionError, match=r"\(1, 3\)"):
+        index.search(np.zeros((1, 3), dtype=np.float32), 1)
+    with pytest.raises(OptionError, match="k is 0"):
+        index.search(np.zeros((1, 4), dtype=np.float32), 0)
+    with pytest.raises(OptionError, match="filter"):
+        index.search(np.zeros((1, 4), dtype=np.float32), 1, allowed=np.ones(3, dtype=bool))
+    with pytest.raises(OptionError, match="reference vector"):
+        VectorIndex.build(np.full((2, 4), np.inf, dtype=np.float32))
+
+
+def test_an_empty_index_finds_nothing():
+    scores, rows = VectorIndex.build(np.empty((0, 8), np.float32)).search(np.ones((1, 8)), 3)
+    assert rows.tolist() == [[-1, -1, -1]]
+    assert np.isneginf(scores).all()
