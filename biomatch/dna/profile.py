@@ -126,6 +126,30 @@ class DnaProfile:
             comment=comment,
         )
 
+    @classmethod
+    def from_replicates(
+        cls, profiles: "Sequence[DnaProfile]", name: str | None = None
+    ) -> "DnaProfile":
+        """Join repeated amplifications of one stain, each read as a profile of its own.
+
+        Raises
+        ------
+        ProfileError
+            No profile is given, or their union has more than eight alleles at a locus.
+        """
+        if not profiles:
+            raise ProfileError("no replicate is given; a stain needs at least one")
+        tables = tuple(profile.loci for profile in profiles)
+        first = profiles[0]
+        return cls(
+            name=name or first.name,
+            loci=_union(tables),
+            replicates=tables,
+            kit=first.kit,
+            category=first.category,
+            comment=first.comment,
+        )
+
     @property
     def typed(self) -> tuple[str, ...]:
         """Loci with at least one allele, in registry order."""
