@@ -23,7 +23,7 @@ from biomatch.errors import IncompleteSearchError
 if TYPE_CHECKING:
     from biomatch.types import CandidateList
 
-__all__ = ["dedup", "search", "verify"]
+__all__ = ["search"]
 
 
 @click.command(
