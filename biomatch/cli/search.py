@@ -23,7 +23,7 @@ from biomatch.errors import IncompleteSearchError
 if TYPE_CHECKING:
     from biomatch.types import CandidateList
 
-__all__ = ["dedup", "search", "verify"]
+__all__ = ["dedup", "print_answers", "search", "verify"]
 
 
 @click.command(
@@ -118,7 +118,7 @@ def _print_all(database: Any, items: list[Any], query: dict[str, Any], format_: 
         except BiomatchError as error:
             failed += 1
             say(f"Error: {error}")
-    _print(answers, format_)
+    print_answers(answers, format_)
     _require_complete(answers)
     click.get_current_context().exit(1 if failed else 0)
 
@@ -138,7 +138,8 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def _print(answers: "list[CandidateList]", format_: str) -> None:
+def print_answers(answers: "list[CandidateList]", format_: str) -> None:
+    """Print candidate lists in one of the output formats."""
     from biomatch.report import words
     from biomatch.report.plain import plain
 
@@ -189,7 +190,7 @@ def _together(
     if out is not None:
         made = report(database, answer, probes[0], _reporting(out, given), "together")
         say(f"report: {out / made['file']}")
-    _print([answer], format_)
+    print_answers([answer], format_)
     _require_complete([answer])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from biomatch.errors import OptionError
 from biomatch.face import calibration, comparison, embedding, extraction, template
+from biomatch.face.calibration import FaceCalibration
 from biomatch.face.gallery import FaceGallery
 from biomatch.face.template import FaceTemplate
 from biomatch.types import Calibration, FloatArray, Sample
@@ -32,7 +33,7 @@ class FaceOptions:
     """
 
     model_id: str
-    calibration: calibration.FaceCalibration | None = None
+    calibration: FaceCalibration | None = None
 
 
 class FaceModality:
