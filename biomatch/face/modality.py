@@ -10,7 +10,6 @@ import numpy as np
 
 from biomatch.errors import OptionError
 from biomatch.face import calibration, comparison, embedding, extraction, template
-from biomatch.face.calibration import FaceCalibration
 from biomatch.face.gallery import FaceGallery
 from biomatch.face.template import FaceTemplate
 from biomatch.types import Calibration, FloatArray, Sample
@@ -33,7 +32,7 @@ class FaceOptions:
     """
 
     model_id: str
-    calibration: FaceCalibration | None = None
+    calibration: "calibration.FaceCalibration | None" = None
 
 
 class FaceModality:
