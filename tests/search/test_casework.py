@@ -6,17 +6,16 @@ import sys
 import numpy as np
 import pytest
 
-import biomatch
 from biomatch.errors import DuplicateError, OptionError, RecordError, TemplateMismatchError
 from biomatch.search import Filters
 from biomatch.types import Sample
 
 
-def test_an_unsolved_trace_is_found_when_its_donor_is_enrolled(tmp_path, codes, flipped):
+def test_an_unsolved_trace_is_found_when_its_donor_is_enrolled(opened, tmp_path, codes, flipped):
     told = tmp_path / "told.json"
     hook = f"{sys.executable} -c \"import sys; open('{told}', 'w').write(sys.stdin.read())\""
     heard = []
-    with biomatch.open() as db:
+    with opened() as db:
         db.on_alert(heard.append)
         db.gallery("prints", watched=True, hook=hook)
         (trace,) = db.file_unsolved(flipped(codes[3], 15), modality="iris", case="K-1")
@@ -39,8 +38,8 @@ def test_an_unsolved_trace_is_found_when_its_donor_is_enrolled(tmp_path, codes, 
         assert db.audit_verify().intact
 
 
-def test_alerts_interrupted_by_a_crash_are_made_up_for(codes, flipped, monkeypatch):
-    with biomatch.open() as db:
+def test_alerts_interrupted_by_a_crash_are_made_up_for(opened, codes, flipped, monkeypatch):
+    with opened() as db:
         db.gallery("prints", watched=True)
         db.file_unsolved(flipped(codes[3], 9), modality="iris", case="K-1")
         with monkeypatch.context() as patch:
@@ -51,8 +50,8 @@ def test_alerts_interrupted_by_a_crash_are_made_up_for(codes, flipped, monkeypat
         assert [a.subject for a in db.alerts()] == ["donor"]
 
 
-def test_two_examiners_decide(codes):
-    with biomatch.open() as db:
+def test_two_examiners_decide(opened, codes):
+    with opened() as db:
         db.enrol(codes[0], modality="iris", subject="a")
         found = db.search(codes[0], modality="iris", case="K-7", actor="ana", purpose="burglary")
         first = db.decide("K-7", "a", "identification", examiner="ana", search=found.search_id)
@@ -80,8 +79,8 @@ def test_two_examiners_decide(codes):
             db.open_case("K-7")
 
 
-def test_verify(codes, flipped, monkeypatch):
-    with biomatch.open() as db:
+def test_verify(opened, codes, flipped, monkeypatch):
+    with opened() as db:
         (receipt,) = db.enrol(codes[0], modality="iris", subject="a")
         result = db.verify(flipped(codes[0], 30), receipt.sample, modality="iris")
         assert result.score == pytest.approx(1 - 30 / 256)
@@ -96,8 +95,8 @@ def test_verify(codes, flipped, monkeypatch):
             db.verify(codes[1], codes[0], modality="iris")
 
 
-def test_records_of_another_model_are_not_compared_and_said_so(codes, monkeypatch):
-    with biomatch.open() as db:
+def test_records_of_another_model_are_not_compared_and_said_so(opened, codes, monkeypatch):
+    with opened() as db:
         db.enrol(codes[0], modality="iris", subject="old")
         modality = sys.modules["biomatch_iris"].Iris
         monkeypatch.setattr(modality, "model", "iris-2")
@@ -108,8 +107,8 @@ def test_records_of_another_model_are_not_compared_and_said_so(codes, monkeypatc
         assert "1 records made by iris-1, not iris-2: re-enrol them" in found.coverage.missing[0]
 
 
-def test_several_samples_of_one_person_are_fused(codes, flipped):
-    with biomatch.open() as db:
+def test_several_samples_of_one_person_are_fused(opened, codes, flipped):
+    with opened() as db:
         for i in range(20):
             for finger in (2, 3):
                 sample = Sample("iris", image=codes[i * 2 + finger - 2], finger_position=finger)
@@ -128,8 +127,8 @@ def test_several_samples_of_one_person_are_fused(codes, flipped):
         assert set(half.parts) == {"iris:2"}
 
 
-def test_one_candidate_a_subject_with_its_best_sample(codes, flipped):
-    with biomatch.open() as db:
+def test_one_candidate_a_subject_with_its_best_sample(opened, codes, flipped):
+    with opened() as db:
         for seed, bits in enumerate((40, 10, 25)):
             db.enrol(flipped(codes[0], bits, seed), modality="iris", subject="a")
         db.enrol(codes[1], modality="iris", subject="b")
@@ -139,8 +138,8 @@ def test_one_candidate_a_subject_with_its_best_sample(codes, flipped):
         assert found[0].score == pytest.approx(1 - 10 / 256)
 
 
-def test_equal_scores_are_listed_by_name(codes):
-    with biomatch.open() as db:
+def test_equal_scores_are_listed_by_name(opened, codes):
+    with opened() as db:
         for name in ("c", "a", "d", "b"):
             db.enrol(codes[0], modality="iris", subject=name, duplicates="allow")
         assert [c.subject for c in db.search(codes[0], modality="iris", k=2)] == ["a", "b"]
@@ -158,7 +157,7 @@ def planted(db, rng, count, twins):
     return {(f"p{i:05}", f"p{count - 1 - i:05}") for i in range(twins)}
 
 
-def test_dedup_finds_the_planted_pairs_and_goes_on_after_a_stop(codes):
+def test_dedup_finds_the_planted_pairs_and_goes_on_after_a_stop(opened, codes):
     rng = np.random.default_rng(1)
     steps = []
 
@@ -170,7 +169,7 @@ def test_dedup_finds_the_planted_pairs_and_goes_on_after_a_stop(codes):
         if len(steps) == 3:
             raise KilledError
 
-    with biomatch.open() as db:
+    with opened() as db:
         expected = planted(db, rng, 600, 12)
         with pytest.raises(KilledError):
             db.dedup("iris", log10_lr=10, block=100, on_progress=stop)

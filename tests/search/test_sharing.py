@@ -10,9 +10,9 @@ OWNERS = ("FR", "DE", "IT")
 
 
 @pytest.fixture
-def shared(codes):
+def shared(opened, codes):
     """Each owner has ten people in a gallery of its own; the same trace resembles all."""
-    with biomatch.open() as db:
+    with opened() as db:
         for owner in OWNERS:
             db.gallery(f"{owner}-prints", owner=owner)
         for i in range(30):
@@ -63,12 +63,12 @@ def test_hit_no_hit_shows_a_reference_number_only(shared, codes):
     assert own[0].subject == "DE-1"
 
 
-def test_records_of_others_cannot_be_read_or_changed(tmp_path, codes):
-    with biomatch.open(tmp_path / "x.db") as db:
+def test_records_of_others_cannot_be_read_or_changed(opened, tmp_path, codes):
+    with opened("x") as db:
         db.gallery("de", owner="DE")
         db.enrol(codes[0], modality="iris", subject="d", owner="DE", gallery="de")
         sample = db.get("d").samples[0].id
-    with biomatch.open(tmp_path / "x.db", as_owner="FR") as db:
+    with opened("x", as_owner="FR") as db:
         for forbidden in (
             lambda: db.get("d"),
             lambda: db.delete("d"),
@@ -84,7 +84,7 @@ def test_records_of_others_cannot_be_read_or_changed(tmp_path, codes):
         assert list(db) == []
         (mine,) = db.enrol(codes[1], modality="iris", subject="f")
         assert db.get(mine.subject).owner == "FR"
-    with biomatch.open(tmp_path / "x.db") as db:
+    with opened("x") as db:
         assert len(db) == 2
 
 
