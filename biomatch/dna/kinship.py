@@ -6,7 +6,7 @@ With k0, k1, k2 the probabilities that two relatives share 0, 1, 2 alleles ident
     LR = k0 + (k1 P(g2 | g1, one shared) + k2 [g1 = g2]) / P(g2 | g1, none shared)
 
 where alleles that are not identical by descent follow the sampling formula of Balding & Nichols
-(1994). No mutation: `biomatch.dna.pedigree` has it.
+(1994). No mutation: `biomatch.dna.relationship` has it.
 """
 
 import math

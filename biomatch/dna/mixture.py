@@ -120,7 +120,7 @@ class MixtureModel:
             )
         if self.relation and (self.contributors_hd or self.contributors) == known:
             raise OptionError("a relative under Hd needs at least one unknown contributor there")
-        return self
+        return replace(self, convention=_convention(self.convention))
 
 
 @dataclass(frozen=True, slots=True)
