@@ -10,7 +10,7 @@ from biomatch.fingerprint import markup
 from biomatch.formats import ansi_nist, fmr, iso19794_4, iso19794_5, templates
 from biomatch.formats.ansi_nist import contents
 from biomatch.formats.sniff import HEAD, Kind, sniff
-from biomatch.types import ImpressionType, Sample
+from biomatch.types import Sample
 
 __all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
 
@@ -181,11 +181,15 @@ def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     except (ValueError, RecursionError) as error:
         raise UnreadableSampleError(f"{path}: is not valid JSON ({error})") from error
     if isinstance(content, dict) and "minutiae" in content:
+        made = markup.loads(data, name=str(path))
         return [
             Sample(
                 "fingerprint",
                 path=path,
-                impression=ImpressionType.LATENT,
+                template=made,
+                ppi=made.ppi,
+                finger_position=made.finger_position,
+                impression=made.impression,
                 sha256=_digest(data),
             )
         ]
