@@ -14,13 +14,14 @@ __all__ = [
     "FingerprintTemplate",
     "MinutiaType",
     "Minutiae",
+    "enhance",
     "extract",
     "extract_many",
     "from_minutiae",
 ]
 
 if TYPE_CHECKING:
-    from biomatch.fingerprint.extraction import extract, extract_many, from_minutiae
+    from biomatch.fingerprint.extraction import enhance, extract, extract_many, from_minutiae
     from biomatch.fingerprint.minutiae import Minutiae, MinutiaType
     from biomatch.fingerprint.template import FingerprintTemplate
 
@@ -28,6 +29,7 @@ _HOME = {
     "FingerprintTemplate": "template",
     "MinutiaType": "minutiae",
     "Minutiae": "minutiae",
+    "enhance": "extraction",
     "extract": "extraction",
     "extract_many": "extraction",
     "from_minutiae": "extraction",
