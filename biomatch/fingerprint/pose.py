@@ -24,7 +24,7 @@ FIRST_DISTANCE = 18.0
 """The same for a movement that has not settled."""
 BENT_DISTANCE = 12.0
 """The same once the movement follows the distortion."""
-ANGLE = 0.45
+ANGLE = 0.6
 """Difference of directions at which two minutiae no longer pair, in radians."""
 SEED_LEVER = 20.0
 """Lever arm in pixels that makes a direction weigh as much as a position in a seed's fit."""
