@@ -5,25 +5,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.fingerprint.calibration import model
 from biomatch.fingerprint.cylinders import edges_of, inside
+from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import PackedPrints, kept_rows, pack, unpack_into
 from biomatch.fingerprint.pose import (
-    ANGLE,
     BENT_DISTANCE,
     DISTANCE,
     FIRST_DISTANCE,
+    SIDE,
     assign,
     closeness,
+    count_ring,
     fit_pairs,
     fit_seed,
+    lay_grid,
     move,
     warp,
-    wrap,
 )
 from biomatch.fingerprint.relaxation import compatibility, relax, relaxed_score
 from biomatch.fingerprint.similarity import similarities, strongest_pairs
@@ -32,6 +33,7 @@ from biomatch.fingerprint.template import FingerprintTemplate
 __all__ = ["Match", "compare", "match", "score_rows"]
 
 F32 = NDArray[np.float32]
+I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U16 = NDArray[np.uint16]
@@ -51,7 +53,7 @@ BENDS = 6
 """Rounds of pairing and bending."""
 SAME_MOVEMENT = 0.5
 """A seed that fits an earlier one this well would give the same movement."""
-RELAXED_FLOOR = 0.0
+RELAXED_FLOOR = 0.018
 """Relaxed score below which no movement is tried."""
 MARGIN = 8.0
 """A minutia this far outside the other print's hull still lies in the overlap, in pixels."""
@@ -60,8 +62,8 @@ RING = 30.0
 EXACT_DISTANCE = 6.0
 """Pairs this close count as exact, less the further apart, in pixels."""
 N_FEATURES = 11
-RELAXED, OVERLAP_A, OVERLAP_B, UNPAIRED, CHANCE, PAIRS, WEIGHT, EXACT, ALIKE, TURN, SURPRISE = range(
-    N_FEATURES
+RELAXED, OVERLAP_A, OVERLAP_B, UNPAIRED, CHANCE, PAIRS, WEIGHT, EXACT, ALIKE, TURN, SURPRISE = (
+    range(N_FEATURES)
 )
 """Columns of the features, in this order: mean relaxed value; minutiae of each print in the
 overlap; quality left unpaired there; pairs expected by chance; pairs; pairs weighted by
@@ -76,6 +78,8 @@ class Print(NamedTuple):
     bits: U64
     cells: U64
     edges: F32
+    heads: I16
+    chain: I16
 
 
 class Work(NamedTuple):
@@ -92,6 +96,7 @@ class Work(NamedTuple):
     movement: F32
     moved: F32
     bent: F32
+    sums: F32
     partner: I32
     cost: F32
     owner: I32
@@ -101,7 +106,7 @@ class Work(NamedTuple):
     best_cost: F32
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def unpack(offsets: I64, points: U16, bits: U64, cells: U64, outline_offsets: I64,
            outline: U16, row: int) -> Print:  # fmt: skip
     """Take one print out of the packed arrays."""
@@ -110,10 +115,12 @@ def unpack(offsets: I64, points: U16, bits: U64, cells: U64, outline_offsets: I6
     unpack_into(points[start:end], plain)
     corners = outline[outline_offsets[row] : outline_offsets[row + 1]]
     edges = edges_of(plain[0], plain[1], corners[::-1].astype(np.int64))
-    return Print(plain, bits[start:end], cells[start:end], edges)
+    heads, chain = np.empty(SIDE * SIDE, np.int16), np.empty(end - start, np.int16)
+    lay_grid(plain, heads, chain)
+    return Print(plain, bits[start:end], cells[start:end], edges, heads, chain)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def workspace(size_a: int, size_b: int) -> Work:
     """Scratch for prints of up to so many minutiae."""
     return Work(
@@ -128,6 +135,7 @@ def workspace(size_a: int, size_b: int) -> Work:
         np.empty(4, np.float32),
         np.empty((3, size_a), np.float32),
         np.empty((3, size_a), np.float32),
+        np.empty((7, size_a), np.float32),
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
         np.empty(size_b, np.int32),
@@ -138,7 +146,7 @@ def workspace(size_a: int, size_b: int) -> Work:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
     """Find the pairs that support each other; return how many were considered."""
     rows, columns = a.plain.shape[1], b.plain.shape[1]
@@ -155,7 +163,7 @@ def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def settle(a: Print, b: Print, work: Work) -> float:
     """Pair and fit until the rigid movement settles; return the weighted number of pairs."""
     rows = a.plain.shape[1]
@@ -164,7 +172,7 @@ def settle(a: Print, b: Print, work: Work) -> float:
     reach = FIRST_DISTANCE
     for _ in range(ROUNDS):
         move(a.plain, work.movement, moved)
-        assign(moved, b.plain, reach, partner, cost, owner)
+        assign(moved, b.plain, b.heads, b.chain, reach, partner, cost, owner)
         if fit_pairs(a.plain, b.plain, partner, cost, work.movement) < 2:
             return 0.0
         reach = DISTANCE
@@ -175,7 +183,7 @@ def settle(a: Print, b: Print, work: Work) -> float:
     return float(total)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def bend(a: Print, b: Print, work: Work) -> None:
     """Pair and bend `BENDS` times from the rigid movement."""
     rows = a.plain.shape[1]
@@ -183,13 +191,13 @@ def bend(a: Print, b: Print, work: Work) -> None:
     partner, cost = work.partner[:rows], work.cost[:rows]
     owner = work.owner[: b.plain.shape[1]]
     move(a.plain, work.movement, moved)
-    assign(moved, b.plain, DISTANCE, partner, cost, owner)
+    assign(moved, b.plain, b.heads, b.chain, DISTANCE, partner, cost, owner)
     for _ in range(BENDS):
-        warp(moved, b.plain, partner, cost, bent)
-        assign(bent, b.plain, BENT_DISTANCE, partner, cost, owner)
+        warp(moved, b.plain, partner, cost, work.sums[:, :rows], bent)
+        assign(bent, b.plain, b.heads, b.chain, BENT_DISTANCE, partner, cost, owner)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def measure_overlap(a: Print, b: Print, work: Work, f: F32) -> None:
     """Count the minutiae of each print that lie in the other, and the quality left unpaired."""
     for i in range(a.plain.shape[1]):
@@ -208,24 +216,17 @@ def measure_overlap(a: Print, b: Print, work: Work, f: F32) -> None:
             f[UNPAIRED] += b.plain[3, j]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def count_chance(a: Print, b: Print, work: Work) -> float:
     """Pairs to expect by chance: fitting minutiae in a ring about each place, by area."""
-    inner, outer = np.float32(BENT_DISTANCE**2), np.float32(RING**2)
     around = 0
     for i in range(a.plain.shape[1]):
-        x, y, angle = work.bent[0, i], work.bent[1, i], work.bent[2, i]
-        if work.partner[i] < 0 and not inside(x, y, b.edges, MARGIN):
-            continue
-        for j in range(b.plain.shape[1]):
-            dx, dy = b.plain[0, j] - x, b.plain[1, j] - y
-            square = dx * dx + dy * dy
-            if inner <= square < outer and abs(wrap(b.plain[2, j] - angle)) < ANGLE:
-                around += 1
-    return around * inner / (outer - inner)
+        if work.partner[i] >= 0 or inside(work.bent[0, i], work.bent[1, i], b.edges, MARGIN):
+            around += count_ring(work.bent, i, b.plain, b.heads, b.chain, BENT_DISTANCE, RING)
+    return around * BENT_DISTANCE**2 / (RING**2 - BENT_DISTANCE**2)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def describe(a: Print, b: Print, work: Work, f: F32) -> None:
     """Features of the pairing that `bend` left in `work`."""
     f[OVERLAP_A:] = 0
@@ -246,7 +247,7 @@ def describe(a: Print, b: Print, work: Work, f: F32) -> None:
     f[SURPRISE] = f[WEIGHT] * surprise
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
     """Try the movements of the best pairs; leave the `FINALISTS` best in `work.movements`."""
     trials = 0
@@ -264,8 +265,19 @@ def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
                 left[p] = 0
         tried[trials] = seed
         trials += 1
-        fit_seed(a.plain, b.plain, work.first, work.second, work.cos, work.sin, count,
-                 work.relaxed, work.support[seed], seed, work.movement)
+        fit_seed(
+            a.plain,
+            b.plain,
+            work.first,
+            work.second,
+            work.cos,
+            work.sin,
+            count,
+            work.relaxed,
+            work.support[seed],
+            seed,
+            work.movement,
+        )
         found = settle(a, b, work)
         place = FINALISTS
         while place > 0 and found > worth[place - 1]:
@@ -280,7 +292,7 @@ def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
     return kept
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> None:
     """Features of one comparison."""
     f[:] = 0
@@ -306,7 +318,7 @@ def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> Non
             work.best_cost[:] = work.cost
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def compare_rows(probe: Any, probe_row: int, packed: Any, rows: I64, max_turn: float,
                  out: F32) -> None:  # fmt: skip
     """Compare one probe with many rows; features into `out` (rows, N_FEATURES)."""
@@ -319,7 +331,7 @@ def compare_rows(probe: Any, probe_row: int, packed: Any, rows: I64, max_turn: f
         compare_pair(a, unpack(*packed, rows[n]), max_turn, work, out[n])
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def pair_up(probe: Any, reference: Any, max_turn: float) -> tuple[F32, I32, F32, F32]:
     """Features, partners, costs and movement of one comparison."""
     a, b = unpack(*probe, 0), unpack(*reference, 0)
