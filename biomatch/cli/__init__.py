@@ -1,11 +1,10 @@
-"""The command line: click commands, one module per group; no logic of its own."""
-
-import click
+"""The ``biomatch`` command: each sub-command mirrors one function of the Python API."""
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="biomatch")
 def main() -> None:
-    """Match fingerprints, faces and DNA profiles 1:N, with a ranked candidate list."""
+    """Run the command line; the console script's entry point."""
+    from biomatch.cli.app import cli
+
+    cli(prog_name="biomatch")

@@ -14,9 +14,9 @@ def score_file(tmp_path: Path) -> Path:
     """Write 40 subjects' mated and non-mated comparisons."""
     rng = np.random.default_rng(7)
     lines = ["probe,reference,score"]
-    for a in range(40):
-        for b in range(40):
-            lines.append(f"s{a},s{b},{rng.normal(2.5 if a == b else 0, 1):.6f}")
+    lines += [
+        f"s{a},s{b},{rng.normal(2.5 if a == b else 0, 1):.6f}" for a in range(40) for b in range(40)
+    ]
     path = tmp_path / "system.csv"
     path.write_text("\n".join(lines))
     return path

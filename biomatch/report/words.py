@@ -1,0 +1,128 @@
+"""Scores in words, for readers who are not statisticians.
+
+The verbal scale for likelihood ratios is the example scale of the *ENFSI Guideline for
+Evaluative Reporting in Forensic Science* (European Network of Forensic Science Institutes,
+version 3.0, 2015, guidance note 4).
+"""
+
+import math
+
+from biomatch.types import FingerPosition
+
+__all__ = ["SCALE", "chance", "finger", "likelihood", "number", "rarity", "support"]
+
+SCALE = "ENFSI 2015 verbal scale"
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+STEPS = (
+    (6.0, "extremely strong support"),
+    (4.0, "very strong support"),
+    (3.0, "strong support"),
+    (2.0, "moderately strong support"),
+    (1.0, "moderate support"),
+    (math.log10(2), "weak support"),
+)
+
+
+def support(log10_lr: float) -> str:
+    """Name the support that a likelihood ratio lends, on the ENFSI 2015 scale.
+
+    >>> support(4.5)
+    'very strong support for the same source'
+    >>> support(-2.3)
+    'moderately strong support for different sources'
+    >>> support(0.1)
+    'no support for either proposition'
+    """
+    if math.isnan(log10_lr):
+        return "not calibrated"
+    side = "the same source" if log10_lr > 0 else "different sources"
+    for least, words in STEPS:
+        if abs(log10_lr) >= least:
+            return f"{words} for {side}"
+    return "no support for either proposition"
+
+
+def number(value: float) -> str:
+    """Write a positive number as a reader expects it.
+
+    >>> number(12345), number(4.2e9), number(2.34), number(3.1e17)
+    ('12,300', '4.2 billion', '2.3', '3.1 × 10¹⁷')
+    """
+    if not math.isfinite(value) or value <= 0:
+        return str(value)
+    if value < 10:
+        return f"{value:.2g}"
+    if value < 1e6:
+        digits = 3 - len(str(int(value)))
+        return f"{round(value, digits):,.0f}"
+    for least, word in ((1e9, "billion"), (1e6, "million")):
+        if least <= value < least * 1000:
+            return f"{value / least:.3g} {word}"
+    return _power(math.log10(value))
+
+
+def _power(log10: float) -> str:
+    exponent = math.floor(log10)
+    return f"{10 ** (log10 - exponent):.1f} × 10{str(exponent).translate(SUPERSCRIPT)}"
+
+
+def likelihood(log10_lr: float) -> str:
+    """Say what a likelihood ratio means, in one sentence.
+
+    >>> likelihood(3.0).partition(" if ")[0]
+    'The findings are about 1,000 times more likely'
+    """
+    if math.isnan(log10_lr):
+        return "This score has no calibrated likelihood ratio."
+    if math.isinf(log10_lr):
+        return "The findings exclude the same source under the stated model."
+    same, other = "the same person", "different people"
+    if log10_lr < 0:
+        same, other = other, same
+    size = abs(log10_lr)
+    times = _power(size) if size > 300 else number(10**size)
+    return (
+        f"The findings are about {times} times more likely if both come from {same} than if "
+        f"they come from {other}."
+    )
+
+
+def rarity(fmr: float) -> str:
+    """Say what a false match rate means.
+
+    >>> rarity(1e-4)
+    'about 1 in 10,000 comparisons of different people scores this high'
+    """
+    if math.isnan(fmr):
+        return "no false match rate is known for this score"
+    if fmr <= 0:
+        return "no comparison of different people in the calibration data scored this high"
+    return f"about 1 in {number(1 / fmr)} comparisons of different people scores this high"
+
+
+def chance(expected: float, records: int) -> str:
+    """Say how many chance candidates a search of this size brings.
+
+    >>> chance(0.03, 300)
+    '0.03 people expected by chance among 300 records'
+    """
+    if math.isnan(expected):
+        return f"not known for this score among {records:,} records"
+    told = "fewer than 0.001" if expected < 0.001 else f"{expected:.2g}"
+    if expected >= 10:
+        told = number(expected)
+    return f"{told} people expected by chance among {records:,} records"
+
+
+def finger(position: int) -> str:
+    """Name a friction ridge position code of ANSI/NIST-ITL.
+
+    >>> finger(2), finger(0)
+    ('right index', '')
+    """
+    if position == 0:
+        return ""
+    try:
+        return FingerPosition(position).name.replace("_", " ").lower()
+    except ValueError:
+        return f"position {position}"

@@ -1,0 +1,269 @@
+"""Safe decoding: formats, ppi, orientation, depth, pages, limits, damage."""
+
+import io
+import json
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from biomatch import images
+from biomatch.errors import OptionError, UnreadableSampleError
+from biomatch.images import decode, headers, sandbox
+
+
+def gradient(height: int = 40, width: int = 60) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return ((x * 3 + y * 2) % 256).astype(np.uint8)
+
+
+def encoded(pixels: np.ndarray, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "JPEG2000", "GIF"])
+def test_lossless_formats_give_the_same_pixels(kind: str) -> None:
+    picture = images.read(encoded(gradient(), kind))
+    grey = picture.pixels if picture.pixels.ndim == 2 else images.to_grey(picture.pixels)
+    np.testing.assert_array_equal(grey, gradient())
+    assert (picture.pages, picture.scale) == (1, 1.0)
+
+
+def test_a_suffix_means_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "really.bmp"
+    path.write_bytes(encoded(gradient(), "PNG"))
+    np.testing.assert_array_equal(images.read(path).pixels, gradient())
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG2000"])
+def test_sixteen_bits_stay(kind: str) -> None:
+    deep = gradient().astype(np.uint16) * 257
+    picture = images.read(encoded(deep, kind))
+    assert picture.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(picture.pixels, deep)
+    np.testing.assert_array_equal(images.to_grey(picture.pixels), gradient())
+
+
+def test_big_endian_tiff_becomes_native() -> None:
+    deep = (gradient().astype(np.uint16) * 257).astype(">u2")
+    stream = io.BytesIO()
+    Image.frombytes("I;16B", (60, 40), deep.tobytes()).save(stream, "TIFF")
+    pixels = images.read(stream.getvalue()).pixels
+    assert pixels.dtype == np.uint16
+    np.testing.assert_array_equal(pixels, deep)
+
+
+def test_transparent_pictures_lie_on_white_paper() -> None:
+    rgba = np.zeros((10, 10, 4), np.uint8)
+    assert (images.read(encoded(rgba, "PNG")).pixels == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "dpi", "ppi"),
+    [
+        ("PNG", 500, 500),
+        ("TIFF", 1000, 1000),
+        ("BMP", 500, 500),
+        ("JPEG", 500, 500),
+        ("PNG", 72, None),
+        ("JPEG", 96, None),
+        ("JPEG", 300, 300),
+    ],
+)
+def test_resolution_is_read_and_screen_defaults_are_not(
+    kind: str, dpi: int, ppi: float | None
+) -> None:
+    found = images.read(encoded(gradient(), kind, dpi=(dpi, dpi))).ppi
+    assert found == (None if ppi is None else pytest.approx(ppi, rel=1e-3))
+
+
+def test_print_sizes_of_cameras_mean_nothing() -> None:
+    exif = Image.Exif()
+    exif[decode.EXIF_MAKE] = "Maker"
+    photo = encoded(gradient(), "JPEG", dpi=(300, 300), exif=exif)
+    assert images.read(photo).ppi is None
+    calibrated = encoded(gradient(), "JPEG", dpi=(1000, 1000), exif=exif)
+    assert images.read(calibrated).ppi == 1000
+
+
+def test_exif_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = images.read(encoded(gradient(), "PNG", exif=exif)).pixels
+    np.testing.assert_array_equal(turned, np.rot90(gradient(), -1))
+
+
+def test_pages_of_a_tiff() -> None:
+    stream = io.BytesIO()
+    first, second = Image.fromarray(gradient()), Image.fromarray(255 - gradient(30, 20))
+    first.save(stream, "TIFF", save_all=True, append_images=[second])
+    data = stream.getvalue()
+    assert images.read(data).pages == 2
+    np.testing.assert_array_equal(images.read(data, page=1).pixels, 255 - gradient(30, 20))
+    with pytest.raises(UnreadableSampleError, match="has 2 pages, page 2 was asked for"):
+        images.read(data, page=2)
+    with pytest.raises(OptionError, match="page -1"):
+        images.read(data, page=-1)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_reduced_decoding_keeps_shape_and_says_the_scale(kind: str) -> None:
+    smooth = np.tile(np.linspace(0, 255, 800, dtype=np.uint8), (600, 1))
+    picture = images.read(encoded(smooth, kind, dpi=(500, 500)), max_side=200)
+    assert picture.pixels.shape == (150, 200)
+    assert picture.scale == pytest.approx(0.25)
+    assert picture.ppi == pytest.approx(125, rel=1e-3)
+    assert abs(picture.pixels.astype(float) - smooth[::4, ::4][:150, :200]).max() < 4
+    assert images.read(encoded(smooth, kind), max_side=5000).scale == 1.0
+    with pytest.raises(OptionError, match="max_side 0"):
+        images.read(encoded(smooth, kind), max_side=0)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "JPEG", "JPEG2000", "PPM"])
+def test_truncation_is_one_clear_sentence(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "cut.img"
+    noise = np.random.default_rng(1).integers(0, 255, (80, 80), np.uint8)
+    data = encoded(noise, kind)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(UnreadableSampleError) as caught:
+        images.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"this is a text, not a picture", "not a picture in a known format"),
+        (b"\xff\xa0\xff\xa4\0\x06", "WSQ without a frame header"),
+        (b"\xff\x4f\xff\x51\0", "JPEG 2000 without a codestream"),
+        (b"P5 20000 20000 255\n" + bytes(100), "exceed the limit"),
+        (b"\xff\xa0\xff\xa2\0\x11\0\xff\xff\xff\xff\0\0\0\0\0\0\0\0", "exceed the limit"),
+    ],
+)
+def test_hopeless_files_are_refused_before_decoding(data: bytes, message: str) -> None:
+    with pytest.raises(UnreadableSampleError, match=message):
+        images.read(data)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableSampleError, match="cannot be read"):
+        images.read(tmp_path / "none.png")
+    with pytest.raises(UnreadableSampleError, match="not a regular file"):
+        images.read(tmp_path)
+    with pytest.raises(UnreadableSampleError, match="cannot be read"):
+        images.read("a\0b.png")
+
+
+def test_wsq_survives_encoding_and_decoding() -> None:
+    pytest.importorskip("_wsq")
+    y, x = np.mgrid[:300, :300]
+    ridges = (127 + 100 * np.sin(x / 2.5 + y / 9)).astype(np.uint8)
+    data = images.write_wsq(ridges)
+    picture = images.read(data)
+    assert picture.ppi == 500
+    assert len(data) < ridges.size / 5
+    assert np.abs(picture.pixels.astype(float) - ridges).mean() < 12
+
+
+def test_damaged_wsq_never_kills_the_parent() -> None:
+    pytest.importorskip("_wsq")
+    data = bytearray(images.write_wsq(gradient(128, 128)))
+    rng = np.random.default_rng(7)
+    read, refused = 0, 0
+    for _ in range(60):
+        mutant = bytearray(data)
+        for place in rng.integers(2, len(data), 4):
+            mutant[place] = rng.integers(256)
+        try:
+            images.read(bytes(mutant))
+            read += 1
+        except UnreadableSampleError:
+            refused += 1
+    assert read + refused == 60
+    assert images.read(bytes(data)).pixels.shape == (128, 128)
+
+
+def test_a_child_is_stopped_at_its_time_limit() -> None:
+    with pytest.raises(sandbox.ChildDiedError, match="too long"):
+        sandbox.request({"do": "spin"}, b"", seconds=0.5, memory=1 << 28)
+
+
+def test_a_child_refuses_to_swell() -> None:
+    data = encoded(np.zeros((2000, 2000), np.uint8), "JPEG2000")
+    head, _ = sandbox.request(
+        {"do": "decode", "page": 0, "max_side": None}, data, seconds=10, memory=1 << 20
+    )
+    assert not head["ok"]
+
+
+def test_threads_have_a_child_each() -> None:
+    data = encoded(gradient(), "JPEG2000")
+    results: list[np.ndarray] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(images.read(data).pixels)) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 6
+    assert all((pixels == gradient()).all() for pixels in results)
+
+
+def _sum(data: bytes) -> int:
+    return int(images.read(data).pixels.sum())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_worker_processes_decode_on_their_own(method: str) -> None:
+    data = encoded(gradient(), "JPEG2000")
+    expected = _sum(data)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map(_sum, [data] * 4) == [expected] * 4
+    assert _sum(data) == expected
+
+
+def test_idle_children_are_reused() -> None:
+    data = encoded(gradient(), "JPEG2000")
+    images.read(data)
+    before = {child.process.pid for child in sandbox._POOL.idle}
+    images.read(data)
+    assert {child.process.pid for child in sandbox._POOL.idle} == before
+    assert os.getpid() not in before
+
+
+def test_header_sizes() -> None:
+    data = encoded(gradient(30, 50), "JPEG2000")
+    assert headers.fragile_size(data, "JPEG2000") == (50, 30, 1)
+
+
+@pytest.mark.shared
+def test_wsq_within_one_grey_level_of_nbis(shared: Path) -> None:
+    pytest.importorskip("_wsq")
+    folder = shared / "standards" / "wsq"
+    sizes = {
+        entry["fileName"].removesuffix(".raw"): (entry["height"], entry["width"])
+        for entry in json.loads((folder / "dims.json").read_text())
+    }
+    truths = sorted(folder.glob("*.decoded.raw"))
+    assert truths
+    for truth in truths:
+        expected = np.fromfile(truth, np.uint8).reshape(sizes[truth.name.split(".")[0]])
+        pixels = images.read(folder / truth.name.replace(".decoded.raw", ".wsq")).pixels
+        assert np.abs(pixels.astype(int) - expected).max() <= 1, truth.name
+
+
+@pytest.mark.shared
+def test_jpeg_2000_of_nist(shared: Path) -> None:
+    picture = images.read(shared / "standards" / "wsq" / "img.jp2")
+    assert picture.pixels.shape == (1007, 908)
+    assert picture.ppi == pytest.approx(1000, rel=1e-3)
