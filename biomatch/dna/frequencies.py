@@ -304,7 +304,10 @@ def _choose(tables: Mapping[str, Frequencies], population: str | None, where: st
 
 
 def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
-    rows = list(_rows(text))
+    try:
+        rows = list(_rows(text))
+    except csv.Error as error:
+        raise FormatError(f"{where}: not a table of cells: {error}") from error
     if not rows:
         raise FormatError(f"{where}: the frequency file is empty")
     header = [cell.strip() for cell in rows[0][1]]
@@ -321,7 +324,7 @@ def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
     for row in reader:
         if any(cell.strip() for cell in row):
             yield reader.line_num, row
