@@ -1,6 +1,6 @@
 """Fit the calibration that biomatch ships: ``python benchmarks/face_calibration.py``.
 
-Reads the embeddings of ../shared/data/face (6,258 photographs of 2,837 people of Labeled Faces
+Reads the embeddings of ../shared/data/face (6,258 photographs of 2,836 people of Labeled Faces
 in the Wild, labels cleaned), compares in balance (at most 20 mated pairs a person; non-mated:
 one photograph a person), and writes biomatch/face/calibration.json. Before that it prints, from
 five folds over people, the Cllr and the weight of the fused set that each fold would choose.

@@ -3,40 +3,38 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.errors import FormatError, TemplateMismatchError
 from biomatch.face.template import FaceTemplate, loads
+from biomatch.indexes.vectors import VectorIndex
 from biomatch.types import BoolArray, FloatArray, RowArray
 
 __all__ = ["FaceGallery", "mismatch"]
 
-VECTORS = "vectors.npy"
 ABOUT = "face.json"
 
 
 class FaceGallery:
     """References of one model set; implements `biomatch.types.Gallery`.
 
+    Up to 100,000 references are scanned exactly; more as 4-bit product codes whose best rows are
+    scored again, exactly, from the float32 vectors.
+
     Parameters
     ----------
-    vectors
-        Unit vectors, (n, d) float32, possibly memory-mapped.
+    index
+        Unit vectors of the references.
     model_id
-        Of all references.
+        Of all references; empty for an empty gallery.
     """
 
-    def __init__(self, vectors: NDArray[np.float32], model_id: str) -> None:
-        import faiss
-
-        self.vectors = vectors
+    def __init__(self, index: VectorIndex, model_id: str) -> None:
+        self.index = index
         self.model_id = model_id
-        self.index: Any = faiss.IndexFlatIP(max(1, vectors.shape[1]))
-        if len(vectors):
-            self.index.add(np.ascontiguousarray(vectors))
 
     @classmethod
     def of(cls, blobs: Sequence[bytes]) -> Self:
@@ -54,8 +52,8 @@ class FaceGallery:
         if len(ids) > 1:
             raise mismatch(ids[0], ids[1])
         if not templates:
-            return cls(np.zeros((0, 1), np.float32), "")
-        return cls(np.stack([t.embedding for t in templates]), ids[0])
+            return cls(VectorIndex.build(np.zeros((0, 2), np.float32)), "")
+        return cls(VectorIndex.build(np.stack([t.embedding for t in templates])), ids[0])
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -68,19 +66,18 @@ class FaceGallery:
         """
         try:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
-            return cls(vectors, str(about["model_id"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(VectorIndex.open(folder), str(about["model_id"]))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise FormatError(f"{folder}: is no face gallery ({error})") from error
 
     def save(self, folder: Path) -> None:
-        """Write the vectors and what they are into an existing, empty folder."""
-        np.save(folder / VECTORS, np.asarray(self.vectors), allow_pickle=False)
+        """Write vectors, codes and what they are into an existing, empty folder."""
+        self.index.save(folder)
         about = {"model_id": self.model_id, "count": len(self)}
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.index)
 
     def shortlist(
         self,
@@ -95,8 +92,7 @@ class FaceGallery:
         if not len(self) or not probes:
             return [np.zeros(0, np.int64) for _ in probes]
         queries = np.stack([self._checked(probe) for probe in probes])
-        settings = _selection(allowed) if allowed is not None else None
-        _, rows = self.index.search(queries, min(size, len(self)), params=settings)
+        _, rows = self.index.search(queries, min(size, len(self)), allowed=allowed)
         return [found[found >= 0] for found in rows]
 
     def compare(
@@ -106,20 +102,12 @@ class FaceGallery:
         del options
         if not len(rows):
             return np.zeros(0)
-        return (self.vectors[rows] @ self._checked(probe)).astype(np.float64)
+        return self.index.score(self._checked(probe), rows).astype(np.float64)
 
     def _checked(self, probe: FaceTemplate) -> NDArray[np.float32]:
         if probe.model_id != self.model_id:
             raise mismatch(probe.model_id, self.model_id)
         return probe.embedding
-
-
-def _selection(allowed: BoolArray) -> Any:
-    import faiss
-
-    library: Any = faiss  # its type hints do not know the Python constructors
-    bits = np.packbits(allowed, bitorder="little")
-    return library.SearchParameters(sel=library.IDSelectorBitmap(bits))
 
 
 def mismatch(one: str, other: str) -> TemplateMismatchError:

@@ -16,7 +16,7 @@ from biomatch.types import Calibration, FloatArray, Sample
 
 __all__ = ["MODALITY", "FaceModality", "FaceOptions"]
 
-EXTRACTION = ("accuracy", "max_faces", "device", "policy")
+EXTRACTION = ("accuracy", "max_faces", "device", "policy", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FaceOptions:
     """
 
     model_id: str
-    calibration: calibration.FaceCalibration | None = None
+    calibration: "calibration.FaceCalibration | None" = None
 
 
 class FaceModality:
@@ -49,9 +49,11 @@ class FaceModality:
         return template.model_id if template else embedding.model_set("default").model_id
 
     def extract(self, sample: Sample) -> list[FaceTemplate]:
-        """Make one template a face, the most prominent first.
+        """Make the template of the most prominent face.
 
-        ``sample.options`` may hold accuracy, max_faces, device and policy, as `extraction.extract`.
+        A sample belongs to one person, so background faces are left out unless
+        ``sample.options`` says ``max_faces``: how many to keep, 0 = all. It may also hold
+        accuracy, device and policy, as `extraction.extract`.
 
         Raises
         ------
@@ -71,7 +73,9 @@ class FaceModality:
         source = sample.image if sample.image is not None else sample.path
         if source is None:
             raise OptionError(f"{sample.name}: a face sample needs a path or an image")
-        return extraction.extract(source, name=sample.name, **sample.options)
+        choices = dict(sample.options)
+        most = int(choices.pop("max_faces", 1)) or None
+        return extraction.extract(source, name=sample.name, max_faces=most, **choices)
 
     def label(self, template: FaceTemplate) -> str | None:
         """Return None: photographs do not name their subject."""
