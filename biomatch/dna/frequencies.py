@@ -130,9 +130,10 @@ class Frequencies:
 
     @classmethod
     def read(cls, path: str | Path, population: str | None = None) -> "Frequencies":
-        """Read a table from a CSV file, long or wide.
+        """Read a table from a file, recognised by content.
 
-        Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
+        CSV, STRidER XML, Familias projects and SmartRank search criteria. A CSV file is long or
+        wide. Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
         Wide (EuroForMix, LRmix): ``Allele, <locus>, <locus>, ...``, absent = blank or NA.
         Comma, semicolon and tab are recognised.
 
@@ -143,7 +144,9 @@ class Frequencies:
         OptionError
             The file has several populations and none, or an unknown one, was asked for.
         """
-        return _choose(cls.read_all(path), population, str(path))
+        from biomatch.dna import files
+
+        return _choose(files.read_frequencies(path), population, str(path))
 
     @classmethod
     def read_all(cls, path: str | Path) -> "dict[str, Frequencies]":
@@ -171,7 +174,9 @@ class Frequencies:
         if str(source) in _TABLES:
             tables = _shipped(str(source))
         elif Path(source).is_file():
-            tables = cls.read_all(source)
+            from biomatch.dna import files
+
+            tables = files.read_frequencies(source)
         else:
             raise OptionError(
                 f"frequency table {str(source)!r} is neither a file nor one of {', '.join(_TABLES)}"
