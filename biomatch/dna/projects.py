@@ -1,5 +1,6 @@
 """Familias projects: their pedigrees weighed against each other."""
 
+import re
 from pathlib import Path
 
 from biomatch.dna.files.familias import (
@@ -22,8 +23,10 @@ _KINDS = {
     "equal": MutationKind.EQUAL,
     "proportional": MutationKind.PROPORTIONAL,
     "stepwise-unstationary": MutationKind.STEPWISE,
+    "stepwise-stationary": MutationKind.STEPWISE,
     "stepwise-extended": MutationKind.STEPWISE,
 }
+_REPEATS = re.compile(r"\d+(\.\d)?")
 
 
 def pedigree_of(source: FamiliasPedigree) -> Pedigree:
@@ -41,24 +44,34 @@ def pedigree_of(source: FamiliasPedigree) -> Pedigree:
 def mutation_model(locus: FamiliasLocus) -> MutationModel:
     """Return the mutation model that a project states for a locus.
 
+    A stepwise model at a locus with an allele that is no repeat number ("Rest allele") becomes
+    the equal one with the same rate, as in pedFamilias.
+
     Raises
     ------
     OptionError
-        The stationary stepwise model, or different models by sex: neither is available.
+        Different models for fathers and mothers: not available.
     """
     if locus.rate_male == locus.rate_female == 0.0:
         return MutationModel()
-    if locus.model_male != locus.model_female or locus.model_male not in _KINDS:
+    if locus.model_male != locus.model_female:
         raise OptionError(
-            f"{locus.name}: mutation model {locus.model_male} (male), {locus.model_female} "
-            "(female) is not available; compute without mutation"
+            f"{locus.name}: mutation models {locus.model_male} from fathers and "
+            f"{locus.model_female} from mothers are not available together; compute without "
+            "mutation"
         )
+    kind = _KINDS[locus.model_male]
+    if not all(_REPEATS.fullmatch(allele) for allele in locus.frequencies):
+        kind = MutationKind.EQUAL if kind is MutationKind.STEPWISE else kind
     return MutationModel(
-        _KINDS[locus.model_male],
+        kind,
         locus.rate_male,
         rate_female=locus.rate_female,
         rate2=locus.rate2_male,
+        rate2_female=locus.rate2_female,
         step_ratio=locus.range_male or 0.1,
+        step_ratio_female=locus.range_female or 0.1,
+        stationary=kind is MutationKind.STEPWISE and locus.model_male == "stepwise-stationary",
     )
 
 

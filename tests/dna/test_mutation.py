@@ -53,6 +53,23 @@ def test_rates_by_sex():
     assert female[0, 0] == 0.9995
 
 
+@pytest.mark.parametrize("kind", ["equal", "stepwise"])
+def test_stationary_keeps_the_frequencies_and_the_overall_rate(kind):
+    plain, _ = MutationModel(kind, 0.01, rate2=1e-4).matrices(ALLELES, SHARES)
+    matrix, _ = MutationModel(kind, 0.01, rate2=1e-4, stationary=True).matrices(ALLELES, SHARES)
+    assert np.allclose(SHARES @ matrix, SHARES)
+    assert np.allclose(matrix.sum(axis=1), 1.0)
+    assert SHARES @ np.diag(matrix) == pytest.approx(SHARES @ np.diag(plain))
+
+
+def test_parameters_by_sex():
+    model = MutationModel("stepwise", 0.002, rate2=1e-5, rate2_female=1e-6, step_ratio_female=0.5)
+    male, female = model.matrices(ALLELES, SHARES)
+    assert male[1, 2] == pytest.approx(0.5e-5)
+    assert female[1, 2] == pytest.approx(0.5e-6)
+    assert female[1, 5] / female[1, 3] == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
