@@ -1,6 +1,7 @@
-"""Familias projects: their pedigrees weighed against each other."""
+"""Other programs' projects: Familias pedigrees, SmartRank searches."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from biomatch.dna.files.familias import (
@@ -9,15 +10,18 @@ from biomatch.dna.files.familias import (
     FamiliasPedigree,
     read_familias,
 )
+from biomatch.dna.files.smartrank import SearchCriteria
 from biomatch.dna.files.text import read_text
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.loci import find
+from biomatch.dna.mixture import Convention, Mixture, MixtureModel, rank_contributors
 from biomatch.dna.mutation import MutationKind, MutationModel
 from biomatch.dna.pedigree import Pedigree, Person, Sex
+from biomatch.dna.profile import DnaProfile
 from biomatch.dna.relationship import PedigreeLr, compare_pedigrees
 from biomatch.errors import OptionError
 
-__all__ = ["compare_project", "mutation_model", "pedigree_of"]
+__all__ = ["compare_project", "mixture_model", "mutation_model", "pedigree_of", "search_criteria"]
 
 _KINDS = {
     "equal": MutationKind.EQUAL,
@@ -133,3 +137,79 @@ def _chosen(project: FamiliasFile, name: str | None, place: int, path: str | Pat
             return pedigree_of(candidate)
     names = ", ".join(pedigree.name for pedigree in project.pedigrees)
     raise OptionError(f"{path}: no pedigree {name!r}; the project has {names}")
+
+
+def mixture_model(
+    criteria: SearchCriteria, convention: Convention = Convention.SMARTRANK
+) -> MixtureModel:
+    """Return the mixture model of SmartRank search criteria.
+
+    Raises
+    ------
+    OptionError
+        The hypotheses name different known contributors, or these have several drop-out
+        probabilities: neither is available.
+    """
+    above, below = criteria.prosecution, criteria.defence
+    chances = {*above.contributors.values(), *below.contributors.values()}
+    if set(above.contributors) != set(below.contributors) or len(chances) > 1:
+        raise OptionError(
+            "SmartRank criteria: the known contributors must be the same, with the same drop-out "
+            "probability, under both hypotheses"
+        )
+    known = len(above.contributors)
+    return MixtureModel(
+        contributors=1 + known + above.unknowns,
+        contributors_hd=known + below.unknowns,
+        dropout=above.dropout or 0.0,
+        candidate_dropout=criteria.candidate_dropout,
+        known_dropout=next(iter(chances), None),
+        dropout_hd=below.dropout,
+        dropin=criteria.dropin,
+        theta=criteria.theta,
+        convention=convention,
+    )
+
+
+def search_criteria(
+    criteria: SearchCriteria,
+    candidates: Sequence[DnaProfile],
+    frequencies: Frequencies | None = None,
+    convention: Convention = Convention.SMARTRANK,
+) -> list[tuple[DnaProfile, Mixture]]:
+    """Rank candidates as SmartRank search criteria ask.
+
+    Parameters
+    ----------
+    criteria
+        From `biomatch.dna.files.smartrank.read_criteria`. A drop-out probability that they ask
+        to be estimated is (see `biomatch.dna.mixture.estimate_dropout`).
+    candidates
+        Profiles of the database.
+    frequencies
+        Instead of the statistics of the criteria.
+    convention
+        How the hypotheses are set up.
+
+    Raises
+    ------
+    OptionError
+        There are no statistics, or see `mixture_model`.
+    """
+    if frequencies is None and not criteria.statistics:
+        raise OptionError("SmartRank criteria: no statistics in the file; give a frequency table")
+    table = frequencies or Frequencies.from_dict(criteria.statistics, name="SmartRank criteria")
+    if criteria.rare_frequency:
+        table = table.with_minimum(criteria.rare_frequency, floor=False)
+    specimens, above = criteria.specimens, criteria.prosecution
+    ranked = rank_contributors(
+        DnaProfile.from_replicates(criteria.replicates),
+        candidates,
+        [table],
+        known=[specimens[name] for name in above.contributors],
+        others=[specimens[name] for name in above.non_contributors],
+        model=mixture_model(criteria, convention),
+        estimate=above.dropout is None,
+    )
+    kept = [pair for pair in ranked if pair[1].lr >= criteria.threshold]
+    return kept[: criteria.max_results]

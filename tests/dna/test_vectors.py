@@ -19,8 +19,11 @@ from biomatch.dna import (
     pedigree_lr,
     rmp,
 )
+from biomatch.dna.files.safexml import parse
+from biomatch.dna.files.smartrank import read_criteria
 from biomatch.dna.kinship import conditional_genotype
-from biomatch.dna.mixture import mixture
+from biomatch.dna.mixture import Convention, mixture
+from biomatch.dna.projects import search_criteria
 from biomatch.dna.statistics import genotype_probability
 
 pytestmark = pytest.mark.shared
@@ -218,3 +221,63 @@ def test_genotypes_given_relatives(published, name, coefficients):
             for genotype in order
         ]
         assert found == pytest.approx(example["expected"], abs=example["tolerance"])
+
+
+SMARTRANK = {
+    "SMARTRANK-42": ("SMARTRANK-42-database.csv", None),
+    "FOEC0000BE#08-GBCX0000LU#09": (
+        "database_codis_generated_100.csv",
+        "str_base_validation_file.xml",
+    ),
+}
+
+
+def database(path):
+    """Profiles of a SmartRank database; its rows with impossible alleles are left out."""
+    profiles = []
+    for row in rows(path):
+        loci = {}
+        for column, value in row.items():
+            if column != "specimenId" and value not in {"", "NULL"}:
+                loci.setdefault(column.rsplit("_", 1)[0], []).append(value)
+        if "INVALID" not in {value for values in loci.values() for value in values}:
+            profiles.append(DnaProfile.from_alleles(loci, name=row["specimenId"]))
+    return profiles
+
+
+@pytest.mark.parametrize("case", SMARTRANK)
+def test_smartrank(shared, published, case):
+    folder = shared / "dna" / "samples" / "smartrank"
+    candidates, statistics = SMARTRANK[case]
+    path = folder / f"{case}-SearchCriteria.xml"
+    criteria = read_criteria(parse(path.read_text("utf-8"), str(path)), str(path))
+    frequencies = statistics and Frequencies.read(folder / statistics, "Entire Database")
+    found = {
+        profile.name: result.lr
+        for profile, result in search_criteria(criteria, database(folder / candidates), frequencies)
+    }
+    expected = {
+        example["inputs"]["candidate"]: example["expected_LR"]
+        for example in published
+        if example["kind"] == "mixture database search LR" and example["inputs"]["files"] == case
+    }
+    for name, lr in expected.items():
+        assert found[name] == pytest.approx(lr, rel=5e-5)  # four printed decimals
+
+
+def test_smartrank_inputs_by_the_textbook(shared, published):
+    folder = shared / "dna" / "samples" / "smartrank"
+    path = folder / "SMARTRANK-42-SearchCriteria.xml"
+    criteria = read_criteria(parse(path.read_text("utf-8"), str(path)), str(path))
+    found = {
+        profile.name: result.lr
+        for profile, result in search_criteria(
+            criteria,
+            database(folder / "SMARTRANK-42-database.csv"),
+            convention=Convention.LRMIX,
+        )
+    }
+    for example in published:
+        if example["id"] == "SmartRank-42-textbook":
+            for name, values in example["expected_LR"].items():
+                assert found[name] == pytest.approx(values["Hd_conditioned_on_candidate"], rel=1e-6)
