@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from biomatch.search import Database
+    from biomatch.search import Database, Filters
+    from biomatch.types import Sample
 
 __all__ = [
     "audit_options",
     "database_option",
+    "default_sample",
     "examples",
     "filter_options",
+    "filters_of",
     "key_values",
     "named_database",
     "open_database",
@@ -58,7 +61,9 @@ def audit_options(command: F) -> F:
             show_default="login name",
             help="Who acts; kept in the audit trail.",
         ),
-        click.option("--as", "owner", envvar="BIOMATCH_AS", default=None, help="Owner to act as."),
+        click.option(
+            "--as", "as_owner", envvar="BIOMATCH_AS", default=None, help="Owner to act as."
+        ),
     )(command)
 
 
@@ -118,6 +123,54 @@ def key_values(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
             raise click.UsageError(f"{option} '{pair}' must be NAME=VALUE")
         found[name.replace("-", "_")] = _value(text)
     return found
+
+
+def default_sample(given: dict[str, Any]) -> "Sample":
+    """Describe samples by what the sample options say."""
+    from biomatch.types import ImpressionType, Sample
+
+    return Sample(
+        modality=given["modality"] or "",
+        ppi=given["ppi"],
+        finger_position=given["finger"],
+        impression=ImpressionType(given["impression"]),
+        options=key_values(given["extraction"], "--option"),
+    )
+
+
+def filters_of(given: dict[str, Any]) -> "Filters":
+    """Build the filters from the filter options."""
+    from biomatch.search import Filters
+
+    born_from, born_to = _years(given["born"])
+    return Filters(
+        finger_positions=frozenset(_codes(given["fingers"])),
+        owners=frozenset(_words(given["owners"])),
+        sexes=frozenset(_words(given["sex"])),
+        categories=frozenset(_words(given["category"])),
+        galleries=frozenset(_words(given["gallery"])),
+        born_from=born_from,
+        born_to=born_to,
+    )
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _codes(text: str | None) -> list[int]:
+    if not all(word.isdecimal() for word in _words(text)):
+        raise click.UsageError(f"--fingers '{text}' must be codes such as 1,6")
+    return [int(word) for word in _words(text)]
+
+
+def _years(text: str | None) -> tuple[int | None, int | None]:
+    if not text:
+        return None, None
+    low, dash, high = text.partition("-")
+    if not all(year.isdecimal() or not year for year in (low, high)) or not (low or high):
+        raise click.UsageError(f"--born '{text}' must be FROM-TO, such as 1970-1985")
+    return int(low) if low else None, int(high) if high else int(low) if not dash else None
 
 
 def _value(text: str) -> Any:

@@ -32,7 +32,7 @@ class FaceOptions:
     """
 
     model_id: str
-    calibration: calibration.FaceCalibration | None = None
+    calibration: "calibration.FaceCalibration | None" = None
 
 
 class FaceModality:

@@ -1,1 +1,45 @@
-"""Fingerprint: image -> FingerprintTemplate -> score."""
+"""Fingerprint: image -> FingerprintTemplate -> score.
+
+>>> import numpy as np
+>>> from biomatch import fingerprint
+>>> fingerprint.extract(np.full((300, 300), 255, np.uint8))
+Traceback (most recent call last):
+biomatch.errors.NoFeaturesError: <array>: is blank (0 grey levels between dark and light, ...
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "FingerprintTemplate",
+    "MinutiaType",
+    "Minutiae",
+    "extract",
+    "extract_many",
+    "from_minutiae",
+]
+
+if TYPE_CHECKING:
+    from biomatch.fingerprint.extraction import extract, extract_many, from_minutiae
+    from biomatch.fingerprint.minutiae import Minutiae, MinutiaType
+    from biomatch.fingerprint.template import FingerprintTemplate
+
+_HOME = {
+    "FingerprintTemplate": "template",
+    "MinutiaType": "minutiae",
+    "Minutiae": "minutiae",
+    "extract": "extraction",
+    "extract_many": "extraction",
+    "from_minutiae": "extraction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only now."""
+    if name in _HOME:
+        return getattr(importlib.import_module(f"biomatch.fingerprint.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'biomatch.fingerprint' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from biomatch.errors import OptionError, UnreadableSampleError
-from biomatch.formats import fmr, templates
+from biomatch.fingerprint import markup
+from biomatch.formats import ansi_nist, fmr, iso19794_4, iso19794_5, templates
+from biomatch.formats.ansi_nist import contents
 from biomatch.formats.sniff import HEAD, Kind, sniff
-from biomatch.types import ImpressionType, Sample
+from biomatch.types import Sample
 
 __all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
 
@@ -128,6 +130,42 @@ def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     ]
 
 
+def _transaction(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    transaction = ansi_nist.read(data, str(path))
+    samples = contents.samples(transaction, path, _digest(data))
+    if not samples:
+        kinds = sorted({record.type for record in transaction.records})
+        raise UnreadableSampleError(
+            f"{path}: the transaction holds no fingerprint, palm, face or minutiae, only records "
+            f"of Type-{', Type-'.join(map(str, kinds))}"
+        )
+    return samples
+
+
+def _finger_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    digest = _digest(data)
+    return [
+        Sample(
+            "fingerprint",
+            path=path,
+            image=finger.pixels(str(path)),
+            ppi=finger.ppi,
+            finger_position=contents.known_position(finger.position),
+            impression=templates.impression_type(finger.impression),
+            sha256=digest,
+        )
+        for finger in iso19794_4.read(data, str(path)).images
+    ]
+
+
+def _face_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    digest = _digest(data)
+    return [
+        Sample("face", path=path, image=face.pixels(str(path)), sha256=digest)
+        for face in iso19794_5.read(data, str(path)).images
+    ]
+
+
 def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     if modality not in (None, "dna"):
         raise UnreadableSampleError(
@@ -143,11 +181,15 @@ def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     except (ValueError, RecursionError) as error:
         raise UnreadableSampleError(f"{path}: is not valid JSON ({error})") from error
     if isinstance(content, dict) and "minutiae" in content:
+        made = markup.loads(data, name=str(path))
         return [
             Sample(
                 "fingerprint",
                 path=path,
-                impression=ImpressionType.LATENT,
+                template=made,
+                ppi=made.ppi,
+                finger_position=made.finger_position,
+                impression=made.impression,
                 sha256=_digest(data),
             )
         ]
@@ -158,6 +200,9 @@ Reader = Callable[[Path, bytes, str | None], list[Sample]]
 _READERS: dict[Kind, Reader] = {
     Kind.PICTURE: _picture,
     Kind.MINUTIAE_RECORD: _minutiae_record,
+    Kind.TRANSACTION: _transaction,
+    Kind.FINGER_RECORD: _finger_record,
+    Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
     Kind.XML: _table,
     Kind.WORKBOOK: _table,

@@ -9,6 +9,7 @@ A plug-in declares in its own pyproject.toml::
 import functools
 import importlib
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from biomatch.errors import OptionError
@@ -25,7 +26,8 @@ BUILT_IN = {
 
 def names() -> list[str]:
     """Names of all registered modalities, sorted."""
-    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group="biomatch.modalities"))})
+    built_in = [name for name, module in BUILT_IN.items() if find_spec(module) is not None]
+    return sorted({*built_in, *(entry.name for entry in entry_points(group="biomatch.modalities"))})
 
 
 @functools.cache
@@ -37,7 +39,7 @@ def get(name: str) -> Modality[Any]:
     OptionError
         No such modality.
     """
-    if name in BUILT_IN:
+    if name in BUILT_IN and find_spec(BUILT_IN[name]) is not None:
         modality: Modality[Any] = importlib.import_module(BUILT_IN[name]).MODALITY
         return modality
     for entry in entry_points(group="biomatch.modalities", name=name):

@@ -1,0 +1,260 @@
+"""Opening a database, and the two kinds of transaction on it.
+
+SQLite runs in WAL mode with ``synchronous=FULL``: what is committed survives a killed process
+and a power cut. Writers are serialised on both backends (``BEGIN IMMEDIATE`` and a row lock
+on `state`), so the order of keys is the order of commits, which is what lets a reader catch up
+by asking for everything newer than the last key it saw.
+"""
+
+import datetime as dt
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table, event, select
+
+from biomatch.database import migrations, schema
+from biomatch.database.audit import AuditReport, canonical, chain, check
+from biomatch.errors import DatabaseError
+
+__all__ = ["Store", "Writer", "now"]
+
+BUSY_SECONDS = 60
+"""How long a writer waits for another writer."""
+
+
+def now() -> str:
+    """Time stamp of records: UTC, ISO 8601, milliseconds."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Writer:
+    """One write transaction: draws keys, inserts rows, chains audit rows.
+
+    Attributes
+    ----------
+    connection
+        The open transaction.
+    generation
+        Last key drawn.
+    """
+
+    def __init__(self, connection: Connection, generation: int, head: str, length: int) -> None:
+        self.connection = connection
+        self.generation = generation
+        self.head = head
+        self._length = length
+        self._rows: dict[str, tuple[Table, list[Mapping[str, Any]]]] = {}
+
+    def draw(self, count: int = 1) -> int:
+        """Reserve `count` consecutive keys and return the first."""
+        first = self.generation + 1
+        self.generation += count
+        return first
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows in one statement."""
+        if rows:
+            self.connection.execute(table.insert(), list(rows))
+
+    def audit(
+        self,
+        action: str,
+        details: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        purpose: str | None = None,
+        case: str | None = None,
+    ) -> int:
+        """Append one audit row and return its number; it is written with the commit."""
+        self._length += 1
+        row = {
+            "seq": self._length,
+            "generation": self.draw(),
+            "at": now(),
+            "action": action,
+            "actor": actor,
+            "purpose": purpose,
+            "case_id": case,
+            "details": canonical(details),
+        }
+        digest = chain(self.head, row)
+        _, rows = self._rows.setdefault("audit", (schema.audit, []))
+        rows.append({**row, "previous": self.head, "hash": digest})
+        self.head = digest
+        return self._length
+
+    def finish(self) -> None:
+        """Write the audit rows and the new state; the caller commits."""
+        for table, rows in self._rows.values():
+            self.insert(table, rows)
+        self.connection.execute(
+            schema.state.update().values(generation=self.generation, audit_head=self.head)
+        )
+
+
+class Store:
+    """A database of records on SQLite or PostgreSQL, created or migrated when opened.
+
+    Parameters
+    ----------
+    location
+        Path of a SQLite file, ``":memory:"`` (a temporary file that is gone when closed), or
+        a ``sqlite:///`` or ``postgresql://`` URL.
+    create
+        Whether a missing SQLite file may be created.
+
+    Raises
+    ------
+    DatabaseError
+        It cannot be opened, is not a database, or was written by newer software.
+    """
+
+    def __init__(self, location: str | os.PathLike[str], *, create: bool = True) -> None:
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self.location = os.fspath(location)
+        self.path: Path | None = None
+        self._engine = self._connectable(create)
+        try:
+            self._prepare()
+        except sa.exc.DBAPIError as error:
+            self.close()
+            raise self._explained(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _connectable(self, create: bool) -> sa.Engine:
+        if self.location.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
+            url = "postgresql+psycopg:" + self.location.split(":", 1)[1]
+            engine = sa.create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+            self.location = engine.url.render_as_string(hide_password=True)
+            return engine
+        if self.location == ":memory:":
+            self._temporary = tempfile.TemporaryDirectory(prefix="biomatch-")
+            self.path = Path(self._temporary.name) / "memory.db"
+        else:
+            self.path = Path(self.location.removeprefix("sqlite:///")).expanduser()
+        if "://" in str(self.path) or ":/" in self.location.removeprefix("sqlite:///")[:14]:
+            raise DatabaseError(
+                f"'{self.location}' is neither a file nor a sqlite:/// or postgresql:// URL"
+            )
+        if not create and not self.path.exists():
+            raise DatabaseError(f"no database at {self.path}; create it by enrolling")
+        if not self.path.parent.is_dir():
+            raise DatabaseError(f"cannot create {self.path}: its folder does not exist")
+        return self._sqlite_engine(self.path)
+
+    def _sqlite_engine(self, path: Path) -> sa.Engine:
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)),
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            pool_size=8,
+            max_overflow=64,
+        )
+        durability = "OFF" if self._temporary else "FULL"
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: sqlite3.Connection, _: object) -> None:
+            connection.isolation_level = None
+            for pragma in (
+                f"busy_timeout={BUSY_SECONDS * 1000}",
+                "journal_mode=WAL",
+                f"synchronous={durability}",
+                "foreign_keys=ON",
+            ):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            writing = connection.get_execution_options().get("writing", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+        return engine
+
+    def _prepare(self) -> None:
+        with self._engine.connect() as connection:
+            present = migrations.version(connection)
+        if present == migrations.LATEST:
+            return
+        with self._writing() as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7218446931)"))
+            migrations.migrate(connection)
+
+    def _writing(self) -> Connection:
+        return self._engine.connect().execution_options(writing=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a read transaction.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise self._explained(error) from error
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """Open the one write transaction; everything or nothing is committed when it ends.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be written (disk full, read-only, locked too long).
+        """
+        try:
+            with self._writing() as connection, connection.begin():
+                writer = self._writer(connection)
+                yield writer
+                writer.finish()
+        except sa.exc.DBAPIError as error:
+            raise self._explained(error) from error
+
+    def _writer(self, connection: Connection) -> Writer:
+        row = connection.execute(select(schema.state).with_for_update()).one()
+        length = connection.execute(select(sa.func.max(schema.audit.c.seq))).scalar() or 0
+        return Writer(connection, row.generation, row.audit_head, length)
+
+    def _explained(self, error: sa.exc.DBAPIError) -> DatabaseError:
+        cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "unknown"
+        return DatabaseError(f"database {self.location}: {cause}; nothing of this step was kept")
+
+    def generation(self) -> int:
+        """Last key of the last committed transaction."""
+        with self.read() as connection:
+            return int(connection.execute(select(schema.state.c.generation)).scalar_one())
+
+    def uuid(self) -> str:
+        """Identity of this database, drawn when it was created."""
+        with self.read() as connection:
+            return str(connection.execute(select(schema.state.c.uuid)).scalar_one())
+
+    def check_audit(self) -> AuditReport:
+        """Follow the audit chain from its first row."""
+        with self.read() as connection:
+            return check(connection)
+
+    def close(self) -> None:
+        """Close all connections; a temporary database disappears."""
+        if hasattr(self, "_engine"):
+            self._engine.dispose()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,232 @@
+"""DNA behind the interface of the search engine."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.dna import files
+from biomatch.dna.familial import KinshipTables, kinship_excludes, relatives
+from biomatch.dna.gallery import DnaGallery
+from biomatch.dna.identity import identity_scores
+from biomatch.dna.kinship import least_favourable_kinship, y_check
+from biomatch.dna.matching import compare
+from biomatch.dna.options import MUTATION_RATE, DnaOptions, parse_options
+from biomatch.dna.profile import DnaProfile
+from biomatch.dna.statistics import least_favourable
+from biomatch.errors import FormatError, NoFeaturesError, ProfileError, UnreadableSampleError
+from biomatch.types import Calibration, Sample
+
+__all__ = ["MODALITY", "DnaModality", "SearchGallery"]
+
+RowArray = NDArray[np.int64]
+
+
+def _options(options: object | None) -> DnaOptions:
+    return options if isinstance(options, DnaOptions) else parse_options({})
+
+
+class SearchGallery:
+    """A `DnaGallery` as the engine wants it: shortlist, then compare.
+
+    Parameters
+    ----------
+    gallery
+        The packed profiles.
+    """
+
+    def __init__(self, gallery: DnaGallery) -> None:
+        self.gallery = gallery
+
+    def __len__(self) -> int:
+        return len(self.gallery)
+
+    def shortlist(
+        self,
+        probes: Sequence[DnaProfile],
+        size: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        options: object | None = None,
+    ) -> list[RowArray]:
+        """Every row that the rule reports, best first; for kinship the best by log10 LR.
+
+        A search for the same person returns all hits, however many; `size` bounds only
+        searches for relatives.
+        """
+        chosen = _options(options)
+        if chosen.relation is not None:
+            return [
+                relatives(
+                    self.gallery,
+                    probe,
+                    chosen.relation,
+                    chosen.tables,
+                    theta=chosen.theta,
+                    keep=max(size, 1),
+                    min_log10_lr=chosen.min_log10_lr,
+                    min_loci=chosen.min_loci,
+                    max_exclusions=chosen.max_exclusions,
+                    allowed=allowed,
+                )[0]
+                for probe in probes
+            ]
+        found = self.gallery.search(probes, chosen.rules, allowed=allowed)
+        return [
+            rows[np.argsort(-self.compare(probe, rows, options=chosen), kind="stable")]
+            for probe, rows in zip(probes, found, strict=True)
+        ]
+
+    def compare(
+        self, probe: DnaProfile, rows: RowArray, *, options: object | None = None
+    ) -> NDArray[np.float64]:
+        """log10 LR of each row; -inf where the rule reports nothing."""
+        chosen = _options(options)
+        rows = np.ascontiguousarray(rows, np.int64)
+        if chosen.relation is None:
+            scores = identity_scores(
+                chosen.tables, chosen.theta, chosen.formula, chosen.rules.stringency
+            )
+            return self.gallery.match_scores(probe, chosen.rules, rows, scores)
+        exclusion = MUTATION_RATE if kinship_excludes(chosen.relation) else None
+        made = KinshipTables(
+            self.gallery.columns, probe, chosen.relation, chosen.tables, chosen.theta, exclusion
+        )
+        values = made.scores(rows)
+        values[values < chosen.min_log10_lr] = -np.inf
+        return values
+
+    def save(self, folder: Path) -> None:
+        """Write .npy, .json and FAISS files into an existing, empty folder."""
+        self.gallery.save(folder)
+
+
+class DnaModality:
+    """STR profiles: tables in, exact candidates out."""
+
+    name = "dna"
+    exact = True
+    suffixes = frozenset({".csv", ".tsv", ".txt", ".xml", ".fam"})
+
+    def model_id(self, template: DnaProfile | None = None) -> str:
+        """Profiles are not made by a model: all are comparable."""
+        del template
+        return "str-1"
+
+    def extract(self, sample: Sample) -> list[DnaProfile]:
+        """Read a file of profiles, or take the profile that the sample brings.
+
+        Raises
+        ------
+        UnreadableSampleError
+            No DNA file, or it breaks its format; the message names line and column.
+        NoFeaturesError
+            No profile in it has a typed autosomal locus.
+        """
+        if isinstance(sample.template, DnaProfile):
+            profiles = [sample.template]
+        elif sample.path is not None:
+            try:
+                profiles = files.read(sample.path)
+            except (FormatError, ProfileError) as error:
+                raise UnreadableSampleError(str(error)) from error
+        else:
+            raise UnreadableSampleError(f"{sample.name}: neither a file nor a DNA profile")
+        if not any(profile.n_loci for profile in profiles):
+            raise NoFeaturesError(f"{sample.name}: no autosomal locus is typed; nothing to compare")
+        return profiles
+
+    def label(self, template: DnaProfile) -> str | None:
+        """Specimen name of the profile."""
+        return template.name or None
+
+    def quality(self, template: DnaProfile) -> float:
+        """NaN: the number of typed loci says more (see `explain`)."""
+        del template
+        return math.nan
+
+    def dumps(self, template: DnaProfile) -> bytes:
+        """Write the stored form of a profile."""
+        return template.dumps()
+
+    def loads(self, blob: bytes) -> DnaProfile:
+        """Profile of a stored form.
+
+        Raises
+        ------
+        FormatError
+            The blob is damaged.
+        """
+        return DnaProfile.loads(blob)
+
+    def build(self, blobs: Sequence[bytes]) -> SearchGallery:
+        """Pack stored profiles and index them."""
+        return SearchGallery(DnaGallery.build(blobs))
+
+    def load(self, folder: Path) -> SearchGallery:
+        """Open a saved gallery, memory-mapped."""
+        return SearchGallery(DnaGallery.load(folder))
+
+    def options(self, values: Mapping[str, Any]) -> DnaOptions:
+        """Check options by name; see `biomatch.dna.options.parse_options`."""
+        return parse_options(values)
+
+    def calibrate(
+        self, scores: NDArray[np.float64], *, options: object | None = None
+    ) -> Calibration:
+        """Scores are log10 LRs already; a false match rate is not defined for DNA."""
+        values = np.asarray(scores, np.float64)
+        return Calibration(values.copy(), np.full(values.shape, np.nan), _options(options).sentence)
+
+    def combine(
+        self, probe: DnaProfile, references: Sequence[DnaProfile], scores: NDArray[np.float64]
+    ) -> float:
+        """Return the best of several references of one person."""
+        del probe, references
+        return float(np.max(scores))
+
+    def explain(
+        self, probe: DnaProfile, reference: DnaProfile, *, options: object | None = None
+    ) -> dict[str, Any]:
+        """Return the locus table, the random match probability and what the score means.
+
+        ``random_match_probability`` times the number of records searched is the number of
+        adventitious matches to expect.
+        """
+        chosen = _options(options)
+        told: dict[str, Any] = {
+            "comparison": compare(probe, reference, chosen.rules).as_dict(),
+            "score": chosen.sentence,
+            "note": "a candidate is not an identification",
+        }
+        try:
+            rarity = least_favourable(probe, chosen.tables, chosen.theta, chosen.formula)
+            told["random_match_probability"] = rarity.probability
+            told["rarity"] = rarity.as_dict()
+        except ProfileError as error:
+            told["random_match_probability"] = None
+            told["rarity"] = str(error)
+        if chosen.relation is not None:
+            told["kinship"] = self._kinship(probe, reference, chosen, chosen.relation)
+        return told
+
+    def _kinship(
+        self, probe: DnaProfile, reference: DnaProfile, options: DnaOptions, relation: str
+    ) -> dict[str, Any]:
+        index = least_favourable_kinship(probe, reference, relation, options.tables, options.theta)
+        y = y_check(probe, reference)
+        return {
+            **index.as_dict(),
+            "y_str": {
+                "compared": y.compared,
+                "mismatched": y.mismatched,
+                "loci": list(y.loci),
+                "consistent": y.consistent,
+            },
+        }
+
+
+MODALITY = DnaModality()

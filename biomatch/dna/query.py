@@ -1,0 +1,216 @@
+"""One probe made ready for a gallery: its loci, its tables, and the decision on each row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.dna.codes import OVERFLOW, Columns
+from biomatch.dna.filter import UNKNOWN, FilterIndex, ProbeTable
+from biomatch.dna.kernels import IRREGULAR, PAIRS, SLOTS, TABLE, count_flags, scan, sum_tables
+from biomatch.dna.lookup import Classes, blank, classify
+from biomatch.dna.matching import LocusComparison, LocusResult, compare_locus
+from biomatch.dna.profile import DnaProfile
+from biomatch.dna.rules import RuleSet, Stringency
+
+__all__ = ["DEVIATIONS", "MatchQuery", "pack_flags"]
+
+Tokens = tuple[str, ...]
+RowArray = NDArray[np.int64]
+LocusScore = Callable[[str, Tokens, Tokens], float]
+
+DEVIATIONS = 0
+"""Counter of mismatched loci (Pruem: deviating alleles); 1 counts loci compared, 2 matched."""
+
+
+def pack_flags(line: LocusComparison, stringency: Stringency) -> int:
+    """Pack what one locus adds to the three counters, 8 bits each."""
+    if line.result in {LocusResult.MISSING_PROBE, LocusResult.MISSING_REFERENCE}:
+        return 0
+    if stringency is Stringency.PRUEM:
+        return line.deviations | 1 << 8 | int(line.result is LocusResult.MATCH) << 16
+    return int(not line.matches) | 1 << 8 | int(line.matches) << 16
+
+
+@lru_cache(maxsize=1 << 17)
+def _flags(
+    name: str, probe: Tokens, reference: Tokens, stringency: Stringency, required: Tokens
+) -> int:
+    """Counters of one locus by the plain rule, remembered."""
+    return pack_flags(compare_locus(name, probe, reference, stringency, required), stringency)
+
+
+@dataclass(frozen=True, slots=True)
+class _Locus:
+    """One locus of the probe that the gallery types as well."""
+
+    name: str
+    column: int
+    probe: Tokens
+    required: Tokens
+    classes: Classes
+    accepted: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    passing: float
+
+
+class MatchQuery:
+    """A probe compared with a gallery under a rule set.
+
+    Parameters
+    ----------
+    columns
+        The gallery's packed profiles.
+    shares
+        (loci, 65536) how frequent each genotype code is, in any unit.
+    probe, rules
+        What is searched, and the rule with its limits.
+    """
+
+    def __init__(
+        self, columns: Columns, shares: NDArray[np.float32], probe: DnaProfile, rules: RuleSet
+    ) -> None:
+        self._columns = columns
+        self._rules = rules
+        self._mixture = probe.is_mixture
+        wanted = {
+            name: tokens
+            for name, tokens in probe.autosomal.items()
+            if name in columns.book.loci and (not rules.loci or name in rules.loci)
+        }
+        self.flags = blank(len(wanted), np.uint32, 1 << 8 | 1 << 16)
+        loci = [
+            self._locus(
+                place, name, tokens, probe.required.get(name, ()), shares[columns.book.column(name)]
+            )
+            for place, (name, tokens) in enumerate(wanted.items())
+        ]
+        order = sorted(range(len(loci)), key=lambda place: loci[place].passing)
+        self.loci = [loci[place] for place in order]
+        self.flags = self.flags[order]
+        self.columns = np.array([locus.column for locus in self.loci], np.int64)
+
+    def _locus(
+        self, place: int, name: str, probe: Tokens, required: Tokens, shares: NDArray[np.float32]
+    ) -> _Locus:
+        column = self._columns.book.column(name)
+        classes = classify(self._columns.book, column, probe)
+        stringency = self._rules.stringency
+
+        def flags(reference: Tokens) -> int:
+            return _flags(name, probe, reference, stringency, required)
+
+        classes.spread(flags, self.flags[place])
+        accepted = (self.flags[place][classes.codes] & 0xFF) == 0
+        weights = shares[classes.codes]
+        passing = float(shares[0] + weights[accepted].sum())
+        return _Locus(name, column, probe, required, classes, accepted, weights, passing)
+
+    @property
+    def possible(self) -> bool:
+        """False when the probe itself cannot meet the rule's limits."""
+        barred = self._mixture and self._rules.stringency is Stringency.PRUEM
+        return not barred and len(self.loci) >= max(1, self._rules.min_loci)
+
+    def filter_table(self, index: FilterIndex) -> ProbeTable:
+        """Return the probe's table for the filter."""
+        spare = len(self.loci) - self._rules.min_loci
+        table = ProbeTable.empty(len(index.loci), spare)
+        for locus in self.loci:
+            if locus.column not in index.loci:
+                continue
+            place = index.loci.index(locus.column)
+            nibbles = np.append(index.nibbles[place][locus.classes.codes], UNKNOWN)
+            accepted = np.append(locus.accepted, True)
+            table.add(place, nibbles, accepted, np.append(locus.weights, np.float32(0)))
+        return table
+
+    def scan(self) -> RowArray:
+        """Visit all rows; a superset of the hits, ascending."""
+        forms = np.zeros(len(self.loci), np.int64)
+        values = np.zeros((len(self.loci), 3), np.uint16)
+        tables = np.zeros((len(self.loci), OVERFLOW + 1), np.uint8)
+        for k, locus in enumerate(self.loci):
+            forms[k] = self._form(locus, values[k], tables[k])
+        most_untyped = len(self.loci) - self._rules.min_loci
+        limit = self._rules.max_mismatches
+        found: RowArray = scan(
+            self._columns.codes, self.columns, forms, values, tables, limit, most_untyped
+        )
+        return found
+
+    def _form(self, locus: _Locus, values: NDArray[np.uint16], table: NDArray[np.uint8]) -> int:
+        """Choose the cheapest test that accepts what the rule accepts."""
+        codes = locus.classes.codes
+        regular = codes < IRREGULAR
+        accepted = codes[regular & locus.accepted]
+        if 0 < len(accepted) <= 3:
+            values[:] = np.resize(accepted, 3)
+            return PAIRS
+        known = self._columns.book.allele_tokens(locus.column)
+        own = [known.index(token) + 1 for token in locus.probe if token in known]
+        if 0 < len(own) <= 2:
+            slots = np.isin(codes & 0xFF, own) | np.isin(codes >> 8, own)
+            if np.array_equal(slots[regular], locus.accepted[regular]):
+                values[:] = np.resize(np.array(own, np.uint16), 3)
+                return SLOTS
+        table[codes[locus.accepted]] = 1
+        table[[0, OVERFLOW]] = 1
+        return TABLE
+
+    def verify(self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None) -> RowArray:
+        """Return the rows among `rows` (ascending) that the rule reports.
+
+        `mixtures` tells which rows of the gallery are mixtures (needed by Pruem only).
+        """
+        limit = self._rules.max_mismatches
+        alive, sums = count_flags(
+            self._columns.codes, self.columns, self.flags, rows, DEVIATIONS, limit
+        )
+        for place in np.flatnonzero(np.isin(alive, list(self._columns.overflow))).tolist():
+            sums[place] = self._flags_of(int(alive[place]))
+        hits: RowArray = alive[self._decide(sums)]
+        if self._rules.stringency is Stringency.PRUEM and mixtures is not None:
+            hits = hits[~mixtures[hits]]
+        return hits
+
+    def _flags_of(self, row: int) -> int:
+        """Counters of one row by the plain rule."""
+        total = 0
+        for locus in self.loci:
+            reference = self._columns.genotype(row, locus.column)
+            stringency = self._rules.stringency
+            total += _flags(locus.name, locus.probe, reference, stringency, locus.required)
+        return total
+
+    def _decide(self, sums: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        rules = self._rules
+        deviations, compared, matched = sums & 0xFF, sums >> 8 & 0xFF, sums >> 16 & 0xFF
+        return (
+            (deviations <= rules.max_mismatches)
+            & (compared >= rules.min_loci)
+            & (matched >= rules.min_matching)
+        )
+
+    def scores(self, rows: RowArray, populations: Sequence[LocusScore]) -> NDArray[np.float64]:
+        """Add up per-locus scores of some rows; the least favourable population's sum counts."""
+        lowest = np.full(len(rows), np.inf)
+        for score in populations:
+            tables = blank(len(self.loci), np.float64, 0.0)
+            for place, locus in enumerate(self.loci):
+                worth = partial(score, locus.name, locus.probe)
+                locus.classes.spread(worth, tables[place])
+            total = sum_tables(self._columns.codes, self.columns, tables, rows)
+            for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
+                total[place] = self._score_of(int(rows[place]), score)
+            lowest = np.minimum(lowest, total)
+        return lowest
+
+    def _score_of(self, row: int, score: LocusScore) -> float:
+        total = 0.0
+        for locus in self.loci:
+            reference = self._columns.genotype(row, locus.column)
+            total += score(locus.name, locus.probe, reference) if reference else 0.0
+        return total

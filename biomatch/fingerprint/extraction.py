@@ -1,0 +1,356 @@
+"""From a picture, or an examiner's mark-up, to a template."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from biomatch import images
+from biomatch.errors import (
+    NoFeaturesError,
+    OptionError,
+    ResolutionError,
+    SampleError,
+    UnreadableSampleError,
+)
+from biomatch.fingerprint import quality
+from biomatch.fingerprint.minutiae import Minutiae
+from biomatch.fingerprint.parameters import (
+    DEFAULT_PPI,
+    MAX_PPI,
+    MIN_CONTRAST,
+    MIN_MINUTIAE,
+    MIN_PPI,
+    MIN_SIDE,
+    TARGET_PPI,
+)
+from biomatch.fingerprint.template import MAX_SIDE, FingerprintTemplate
+from biomatch.types import ImpressionType
+
+__all__ = ["Extractor", "Print", "extract", "extract_many", "from_minutiae", "model_id", "prepare"]
+
+Source = Path | str | NDArray[Any]
+
+
+class Extractor(StrEnum):
+    """How minutiae are found."""
+
+    LEADER = "leader"
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A picture ready for extraction.
+
+    Attributes
+    ----------
+    image
+        Grey, uint8, shape (h, w), at 500 ppi, ridges dark.
+    ppi
+        Resolution of the source.
+    stated
+        False when nobody stated it.
+    name
+        What error messages call it.
+    """
+
+    image: NDArray[np.uint8]
+    ppi: float
+    stated: bool
+    name: str
+
+
+def extract(
+    source: Source,
+    ppi: float | None = None,
+    *,
+    extractor: str = Extractor.LEADER,
+    finger_position: int = 0,
+    impression: ImpressionType = ImpressionType.UNKNOWN,
+    roi: ArrayLike | None = None,
+    device: str = "cpu",
+) -> FingerprintTemplate:
+    """Make a template of one friction ridge impression.
+
+    Parameters
+    ----------
+    source
+        A picture file, a JSON mark-up (see `biomatch.fingerprint.markup`), or an array:
+        (H, W) grey or (H, W, 3) RGB, uint8 or uint16, ridges dark.
+    ppi
+        Resolution in pixels per inch, 250 to 5000; overrules the file. When neither states
+        one, 500 is assumed and the template's `ppi_stated` is False.
+    extractor
+        ``"leader"``: a network, accurate, about a quarter of a second a plain print on one
+        core.
+    finger_position
+        ANSI/NIST-ITL position code, 0 = unknown.
+    impression
+        Kind of impression.
+    roi
+        Region of interest in pixels of the source: polygon (x, y), shape (n, 2). Minutiae
+        outside are dropped.
+    device
+        Where the network runs.
+
+    Raises
+    ------
+    UnreadableSampleError
+        Not a picture, truncated, or too large.
+    ResolutionError
+        Below 250 or above 5000 ppi.
+    NoFeaturesError
+        Blank, too small, or fewer than 4 minutiae.
+    """
+    if isinstance(source, str | Path) and Path(source).suffix.lower() == ".json":
+        from biomatch.fingerprint import markup
+
+        return markup.read(Path(source))
+    ready = prepare(source, ppi)
+    ridges = quality.ridge_map(ready.image)
+    minutiae = _find(ready.image, extractor, device)
+    outline = None if roi is None else np.asarray(roi, np.float64) * (TARGET_PPI / ready.ppi)
+    if outline is not None:
+        minutiae = minutiae.take(inside_polygon(minutiae, outline))
+    _require_minutiae(minutiae, ready.name)
+    height, width = ready.image.shape
+    return FingerprintTemplate(
+        minutiae,
+        width,
+        height,
+        ppi=ready.ppi,
+        ppi_stated=ready.stated,
+        finger_position=finger_position,
+        impression=impression,
+        extractor=Extractor(extractor).value,
+        model_id=model_id(extractor),
+        quality=quality.score(minutiae, ridges),
+        mask=ridges.mask,
+        roi=outline,
+    )
+
+
+def extract_many(
+    sources: Iterable[Source],
+    ppi: float | None = None,
+    *,
+    extractor: str = Extractor.LEADER,
+    finger_positions: Sequence[int] | None = None,
+    impression: ImpressionType = ImpressionType.UNKNOWN,
+    device: str = "cpu",
+) -> list[FingerprintTemplate | SampleError]:
+    """Make templates of many impressions; a bad one becomes its error and the rest goes on.
+
+    One thread works through them: a batch of prints costs a CPU what its prints cost, so
+    several processes, not larger batches, use several cores.
+
+    Returns
+    -------
+    list
+        For each source its template, or the `SampleError` that says why there is none.
+    """
+    results: list[FingerprintTemplate | SampleError] = []
+    for number, source in enumerate(sources):
+        position = finger_positions[number] if finger_positions else 0
+        try:
+            template = extract(
+                source,
+                ppi,
+                extractor=extractor,
+                finger_position=position,
+                impression=impression,
+                device=device,
+            )
+        except SampleError as error:
+            results.append(error)
+        else:
+            results.append(template)
+    return results
+
+
+def from_minutiae(
+    minutiae: Minutiae | ArrayLike,
+    width: int,
+    height: int,
+    ppi: float = TARGET_PPI,
+    *,
+    finger_position: int = 0,
+    impression: ImpressionType = ImpressionType.LATENT,
+    roi: ArrayLike | None = None,
+    name: str = "mark-up",
+) -> FingerprintTemplate:
+    """Make a template of minutiae that an examiner marked.
+
+    Parameters
+    ----------
+    minutiae
+        In pixels at `ppi`: `Minutiae`, or rows (x, y, angle, type, quality), shape (n, 5).
+    width, height
+        Size of the marked picture in pixels at `ppi`.
+    ppi
+        Resolution of the marked picture.
+    finger_position, impression
+        As in `extract`.
+    roi
+        Region of interest in pixels at `ppi`; minutiae outside are dropped.
+    name
+        What error messages call it.
+
+    Raises
+    ------
+    ResolutionError, NoFeaturesError
+        As in `extract`.
+    """
+    _check_ppi(ppi, name)
+    marked = minutiae if isinstance(minutiae, Minutiae) else Minutiae.from_rows(minutiae)
+    scale = TARGET_PPI / ppi
+    marked = marked.moved(0, 0, scale)
+    outline = None if roi is None else np.asarray(roi, np.float64) * scale
+    if outline is not None:
+        marked = marked.take(inside_polygon(marked, outline))
+    _require_minutiae(marked, name)
+    return FingerprintTemplate(
+        marked,
+        math.ceil(width * scale),
+        math.ceil(height * scale),
+        ppi=ppi,
+        finger_position=finger_position,
+        impression=impression,
+        extractor="examiner",
+        model_id="examiner",
+        roi=outline,
+    )
+
+
+def model_id(extractor: str = Extractor.LEADER) -> str:
+    """Identify weights and version behind an extractor.
+
+    Raises
+    ------
+    OptionError
+        No such extractor.
+    """
+    from biomatch.fingerprint import leader
+
+    _known(extractor)
+    return leader.model_id()
+
+
+def prepare(source: Source, ppi: float | None = None) -> Print:
+    """Read a picture, reduce it to grey and bring it to 500 ppi.
+
+    Raises
+    ------
+    UnreadableSampleError, ResolutionError, NoFeaturesError
+        As in `extract`.
+    """
+    if isinstance(source, str | Path):
+        name = str(source)
+        picture = images.read(Path(source))
+        pixels, stated = picture.pixels, ppi or picture.ppi
+    else:
+        name, pixels, stated = "<array>", np.asarray(source), ppi
+        _check_array(pixels)
+    resolution = DEFAULT_PPI if stated is None else float(stated)
+    _check_ppi(resolution, name)
+    grey = _resample(images.to_grey(pixels), resolution, name)
+    _check_content(grey, name)
+    return Print(grey, resolution, stated is not None, name)
+
+
+def inside_polygon(minutiae: Minutiae, polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which minutiae lie inside a polygon (x, y) (even-odd rule), bool, shape (n,)."""
+    x, y = minutiae.x.astype(np.float64)[:, None], minutiae.y.astype(np.float64)[:, None]
+    x0, y0 = polygon[:, 0], polygon[:, 1]
+    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+    straddles = (y0 > y) != (y1 > y)
+    rise = np.where(y1 == y0, 1.0, y1 - y0)
+    crossing = x0 + (y - y0) * (x1 - x0) / rise
+    return np.asarray((straddles & (x < crossing)).sum(axis=1) % 2 == 1, np.bool_)
+
+
+def _find(image: NDArray[np.uint8], extractor: str, device: str) -> Minutiae:
+    from biomatch.fingerprint import leader
+
+    _known(extractor)
+    return leader.find(image, device=device)
+
+
+def _known(extractor: str) -> Extractor:
+    try:
+        return Extractor(extractor)
+    except ValueError:
+        names = ", ".join(Extractor)
+        raise OptionError(f"extractor '{extractor}' is unknown; there are: {names}") from None
+
+
+def _check_array(pixels: NDArray[Any]) -> None:
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise UnreadableSampleError(
+            f"<array>: pixels are {pixels.dtype}, uint8 or uint16 is needed"
+        )
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or pixels.size == 0:
+        raise UnreadableSampleError(
+            f"<array>: shape is {pixels.shape}, (H, W) or (H, W, 3) is needed"
+        )
+    if pixels.shape[0] * pixels.shape[1] > images.MAX_PIXELS:
+        raise UnreadableSampleError(
+            f"<array>: {pixels.shape[1]} x {pixels.shape[0]} pixels exceed the limit of "
+            f"{images.MAX_PIXELS:,}"
+        )
+
+
+def _check_ppi(ppi: float, name: str) -> None:
+    if not MIN_PPI <= ppi <= MAX_PPI:
+        reason = (
+            "ridges are not resolved; scan again at 500"
+            if ppi < MIN_PPI
+            else "no fingerprint scanner has that; state the true one with --ppi"
+        )
+        raise ResolutionError(
+            f"{name}: resolution is {ppi:g} ppi, {MIN_PPI:g} to {MAX_PPI:g} is needed: {reason}"
+        )
+
+
+def _resample(grey: NDArray[np.uint8], ppi: float, name: str) -> NDArray[np.uint8]:
+    import cv2
+
+    scale = TARGET_PPI / ppi
+    height, width = (max(1, round(side * scale)) for side in grey.shape)
+    if max(height, width) > MAX_SIDE:
+        raise UnreadableSampleError(
+            f"{name}: is {width} x {height} pixels at 500 ppi, at most {MAX_SIDE} a side are "
+            "handled; cut it into single impressions"
+        )
+    if (height, width) == grey.shape:
+        return grey
+    kind = cv2.INTER_AREA if scale < 0.75 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=kind), np.uint8)
+
+
+def _check_content(grey: NDArray[np.uint8], name: str) -> None:
+    height, width = grey.shape
+    if min(height, width) < MIN_SIDE:
+        raise NoFeaturesError(
+            f"{name}: is {width} x {height} pixels at 500 ppi, at least {MIN_SIDE} a side are "
+            "needed for minutiae"
+        )
+    low, high = np.percentile(grey, (1, 99))
+    if high - low < MIN_CONTRAST:
+        raise NoFeaturesError(
+            f"{name}: is blank ({high - low:.0f} grey levels between dark and light, at least "
+            f"{MIN_CONTRAST} are needed)"
+        )
+
+
+def _require_minutiae(minutiae: Minutiae, name: str) -> None:
+    if len(minutiae) < MIN_MINUTIAE:
+        raise NoFeaturesError(
+            f"{name}: {len(minutiae)} minutiae found, at least {MIN_MINUTIAE} are needed; take a "
+            "larger or clearer impression"
+        )

@@ -1,0 +1,49 @@
+"""Every tuned number of fingerprint extraction, with the reason for its value."""
+
+from typing import Final
+
+__all__ = [
+    "DEFAULT_PPI",
+    "LEADER_QUALITY",
+    "MASK_SHARE",
+    "MAX_PPI",
+    "MIN_CONTRAST",
+    "MIN_MINUTIAE",
+    "MIN_PPI",
+    "MIN_SIDE",
+    "TARGET_PPI",
+    "TILE_CORE",
+    "TILE_MARGIN",
+]
+
+TARGET_PPI: Final = 500.0
+"""All features are measured at this resolution (ISO/IEC 19794-2 and LEADER assume it)."""
+
+DEFAULT_PPI: Final = 500.0
+"""Assumed when neither file nor caller states a resolution; the template says so."""
+
+MIN_PPI: Final = 250.0
+"""Below it a ridge period (9 px at 500 ppi) is under 4.5 px and minutiae are not resolved."""
+
+MAX_PPI: Final = 5000.0
+"""Above it the stated resolution is taken for an error."""
+
+MIN_SIDE: Final = 48
+"""Pixels at 500 ppi: a print narrower than about five ridges holds no configuration."""
+
+MIN_CONTRAST: Final = 8
+"""Grey levels between the 1st and 99th percentile, below which an image is blank."""
+
+MIN_MINUTIAE: Final = 4
+"""Fewer than this cannot be compared: any two prints share three minutiae by chance."""
+
+LEADER_QUALITY: Final = 0.2
+"""Least quality of a LEADER minutia that a template keeps; comparison may cut higher."""
+
+TILE_CORE: Final = 704
+TILE_MARGIN: Final = 160
+"""Large images are cut into cores of this side, each seen with this margin around it."""
+
+MASK_SHARE: Final = 0.22
+"""A block is foreground when its mean gradient exceeds this share of the image's 95th
+percentile (the idea of R. Cappelli's GMFS, doi:10.1109/ACCESS.2023.3345644)."""

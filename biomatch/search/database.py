@@ -1,0 +1,1241 @@
+"""`Database`: what `biomatch.open` returns."""
+
+import dataclasses
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy import select
+
+from biomatch.database import AuditReport, Store, Writer, schema
+from biomatch.errors import BiomatchError, DuplicateError, OptionError, RecordError, SharingError
+from biomatch.search import registry
+from biomatch.search.casework import (
+    Case,
+    Conclusion,
+    Decision,
+    SearchRecord,
+    cases,
+    close_case,
+    decide,
+    decisions,
+    ensure_case,
+    find_case,
+    open_case,
+    searches,
+    stored_answer,
+)
+from biomatch.search.comparison import Comparison, compare
+from biomatch.search.dedup import Pair, Progress, dedup, pairs
+from biomatch.search.enrolment import Entry, Person, enrol, known, refresh, remove
+from biomatch.search.executors import Executor, Inline, Threads
+from biomatch.search.filters import Filters, Scope
+from biomatch.search.galleries import (
+    Gallery,
+    all_galleries,
+    check_rights,
+    enlist,
+    put,
+    redacted,
+)
+from biomatch.search.index import Index, IndexStatus
+from biomatch.search.records import (
+    Enrolled,
+    Rejected,
+    SampleRecord,
+    Subject,
+    find_subject,
+    key_of,
+    subjects,
+)
+from biomatch.search.searcher import Query, Searcher
+from biomatch.search.sources import Extracted, Source, extract, probe_of, to_sample
+from biomatch.search.trail import record_searches
+from biomatch.search.watch import Alert, alerts, tell, watch
+from biomatch.types import CandidateList, ImpressionType, Probe, Sample
+
+__all__ = ["Database", "open"]
+
+COMMIT_EVERY = 200
+"""Templates a transaction of `Database.enrol_many`."""
+
+
+def open(  # noqa: A001 - the public name
+    location: str | os.PathLike[str] = ":memory:",
+    *,
+    index: str | os.PathLike[str] | None = None,
+    workers: int = 0,
+    as_owner: str | None = None,
+    create: bool = True,
+) -> "Database":
+    """Open a database, creating it when it does not exist.
+
+    Parameters
+    ----------
+    location
+        Path of a SQLite file, ``":memory:"``, or a ``postgresql://`` URL.
+    index
+        Folder of the derived index; default ``<file>.index`` beside a SQLite file, and
+        ``~/.cache/biomatch/<database uuid>`` for PostgreSQL.
+    workers
+        Threads that search the parts of a gallery side by side; 0 = the calling thread.
+    as_owner
+        Owner in whose name to work: sharing rules then apply. None = the operator, who sees
+        everything.
+    create
+        False: a missing SQLite file is an error.
+
+    Raises
+    ------
+    DatabaseError
+        The database cannot be opened.
+
+    Examples
+    --------
+    >>> with open(":memory:") as db:
+    ...     len(db)
+    0
+    """
+    store = Store(location, create=create)
+    try:
+        root = Path(index) if index is not None else _index_folder(store)
+        return Database(store, root, workers=workers, as_owner=as_owner)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _index_folder(store: Store) -> Path:
+    if store.path is not None:
+        return store.path.with_name(store.path.name + ".index")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "biomatch" / store.uuid()
+
+
+class Database:
+    """A database of subjects, searched 1:N. Thread-safe; several processes may share one.
+
+    Everything that changes records is committed, with its audit row, before the method
+    returns. Searches work on an immutable picture of the index and never wait for writers.
+    """
+
+    def __init__(
+        self, store: Store, root: Path, *, workers: int = 0, as_owner: str | None = None
+    ) -> None:
+        self.store = store
+        self.as_owner = as_owner
+        self._root = root
+        self._indexes: dict[str, Index] = {}
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[Alert], None]] = []
+        self._executor: Executor = Threads(workers) if workers > 1 else Inline()
+        self._searcher = Searcher(store, self.index, lambda: self._executor)
+
+    # Life
+
+    def close(self) -> None:
+        """Close connections and workers."""
+        self._executor.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def use(self, executor: Executor) -> None:
+        """Search with another executor from now on; the old one is closed."""
+        self._executor.close()
+        self._executor = executor
+
+    def index(self, modality: str) -> Index:
+        """Return the index of one modality."""
+        with self._lock:
+            if modality not in self._indexes:
+                self._indexes[modality] = Index(
+                    self.store, registry.get(modality), self._root / modality
+                )
+            return self._indexes[modality]
+
+    # Enrolment
+
+    def enrol(
+        self,
+        source: Source,
+        *,
+        subject: str | None = None,
+        modality: str | None = None,
+        finger_position: int | None = None,
+        impression: ImpressionType | str | None = None,
+        owner: str | None = None,
+        sex: str | None = None,
+        year_of_birth: int | None = None,
+        category: str | None = None,
+        expires_on: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        gallery: str = "main",
+        case: str | None = None,
+        captured_on: str | None = None,
+        ppi: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        attach: bool = False,
+        duplicates: str = "skip",
+        purpose: str | None = None,
+        actor: str | None = None,
+    ) -> tuple[Enrolled, ...]:
+        """Enrol one source: all its templates, in one transaction, or nothing.
+
+        Parameters
+        ----------
+        source
+            A path, a picture as an array, a `Sample`, a template, or a template's bytes.
+        subject
+            Subject id. None = the name the template itself carries (a DNA table has one a
+            row), else a new id.
+        modality
+            Registered name; needed where the source does not tell.
+        finger_position, impression, ppi, captured_on
+            Facts about the sample.
+        owner, sex, year_of_birth, category, expires_on, metadata
+            Facts about the subject. `owner` defaults to the owner the database was opened as.
+        gallery
+            Home gallery, made when there is none of that name.
+        case
+            Case that the sample belongs to.
+        options
+            Extraction options of the modality.
+        attach
+            Keep the source file in the database.
+        duplicates
+            ``"skip"``: a source enrolled before for the same subject is not enrolled again,
+            and for another subject it is an error; ``"allow"``: it is enrolled again.
+        purpose, actor
+            For the audit trail.
+
+        Raises
+        ------
+        SampleError
+            The source cannot be made into a template.
+        DuplicateError
+            It was enrolled before under another subject, or contradicts the subject's record.
+        DatabaseError
+            It could not be committed.
+        """
+        person = Person(
+            owner=owner or self.as_owner,
+            sex=sex,
+            year_of_birth=year_of_birth,
+            category=category,
+            expires_on=expires_on,
+            metadata=metadata or {},
+        )
+        sample = to_sample(
+            source,
+            modality=modality,
+            finger_position=finger_position,
+            impression=impression,
+            ppi=ppi,
+            options=options,
+        )
+        if duplicates not in {"skip", "allow"}:
+            raise OptionError(f"duplicates is '{duplicates}'; use skip or allow")
+        if duplicates == "skip" and sample.sha256 is not None:
+            before = self._known(sample.sha256, sample.modality, subject)
+            if before:
+                return before
+        entries = [
+            Entry(extracted, subject, person, gallery, case, captured_on, attach)
+            for extracted in extract(sample)
+        ]
+        with self.store.write() as writer:
+            receipts = enrol(writer, entries, actor=actor, purpose=purpose)
+        return tuple(self._watched(receipts))
+
+    def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
+        """Run the reverse searches that are due and add their alerts to the receipts."""
+        raised: dict[str, list[str]] = {}
+        for alert in watch(self.store, self._searcher):
+            tell(self.store, alert, self._callbacks)
+            raised.setdefault(alert.sample, []).append(alert.id)
+        return [
+            dataclasses.replace(receipt, alerts=tuple(raised[receipt.sample]))
+            if receipt.sample in raised
+            else receipt
+            for receipt in receipts
+        ]
+
+    def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
+        with self.store.read() as connection:
+            before = known(connection, sha256, modality)
+        if subject is None or not before or any(r.subject == subject for r in before):
+            return tuple(before)
+        raise DuplicateError(
+            f"this source was enrolled before, as subject '{before[0].subject}', not "
+            f"'{subject}'; enrol it with duplicates='allow' if both are meant"
+        )
+
+    def enrol_many(
+        self,
+        items: Iterable[Source | Mapping[str, Any]],
+        *,
+        on_result: Callable[[Enrolled | Rejected], None] | None = None,
+        commit_every: int = COMMIT_EVERY,
+        purpose: str | None = None,
+        actor: str | None = None,
+        **common: Any,
+    ) -> list[Enrolled | Rejected]:
+        """Enrol many sources, a few hundred a transaction; bad ones are reported, not raised.
+
+        Parameters
+        ----------
+        items
+            Sources, or mappings with ``source`` and any argument of `enrol`.
+        on_result
+            Called for each template once it is committed, and for each rejected source.
+        commit_every
+            Templates a transaction.
+        purpose, actor
+            For the audit trail.
+        common
+            Arguments of `enrol` for all items.
+
+        Returns
+        -------
+        list
+            One receipt a template, or `Rejected`, in the order of the items.
+        """
+        bulk = _Bulk(lambda entries: self._commit(entries, actor, purpose), on_result)
+        for item in items:
+            arguments = {**common, **(item if isinstance(item, Mapping) else {"source": item})}
+            unknown = set(arguments) - _SAMPLE_FACTS - _PERSON_FACTS - _ENTRY_FACTS
+            if unknown:
+                raise OptionError(f"enrol_many knows no argument {', '.join(sorted(unknown))}")
+            try:
+                bulk.add(self._prepared(arguments, bulk))
+            except BiomatchError as error:
+                bulk.add(Rejected(str(arguments.get("source")), str(error), _kind(error)))
+            if bulk.count >= commit_every:
+                bulk.commit()
+        bulk.commit()
+        return bulk.results
+
+    def _commit(
+        self, entries: Sequence[Entry], actor: str | None, purpose: str | None
+    ) -> list[Enrolled | Rejected]:
+        """Commit a batch; if one entry contradicts the records, commit the others one by one."""
+        if not entries:
+            return []
+        try:
+            with self.store.write() as writer:
+                receipts = enrol(writer, entries, actor=actor, purpose=purpose)
+            return list(self._watched(receipts))
+        except (DuplicateError, OptionError) as error:
+            if len(entries) == 1:
+                return [Rejected(entries[0].extracted.sample.name, str(error), _kind(error))]
+        return [r for entry in entries for r in self._commit([entry], actor, purpose)]
+
+    def _prepared(
+        self, arguments: Mapping[str, Any], bulk: "_Bulk"
+    ) -> list[Entry] | tuple[Enrolled, ...]:
+        facts = {name: arguments.get(name) for name in _SAMPLE_FACTS}
+        about = {name: arguments[name] for name in _PERSON_FACTS if arguments.get(name) is not None}
+        person = Person(**{"owner": self.as_owner, **about})
+        sample = to_sample(arguments["source"], **facts)
+        if arguments.get("duplicates", "skip") == "skip" and sample.sha256 is not None:
+            if sample.sha256 in bulk.digests:
+                bulk.commit()
+            before = self._known(sample.sha256, sample.modality, arguments.get("subject"))
+            if before:
+                return before
+        return [
+            Entry(
+                extracted,
+                arguments.get("subject"),
+                person,
+                arguments.get("gallery") or "main",
+                arguments.get("case"),
+                arguments.get("captured_on"),
+                bool(arguments.get("attach", False)),
+            )
+            for extracted in extract(sample)
+        ]
+
+    # Search
+
+    def search(
+        self,
+        source: Source | Sequence[Source],
+        *,
+        modality: str | None = None,
+        k: int = 20,
+        filters: Filters | None = None,
+        exhaustive: bool = False,
+        shortlist: int | None = None,
+        explain: int = 20,
+        options: Mapping[str, Any] | None = None,
+        finger_position: int | None = None,
+        impression: ImpressionType | str | None = None,
+        ppi: float | None = None,
+        as_owner: str | None = None,
+        purpose: str | None = None,
+        case: str | None = None,
+        actor: str | None = None,
+    ) -> CandidateList:
+        """Search one probe 1:N.
+
+        Parameters
+        ----------
+        source
+            As in `enrol`, or a `Probe`. A list is one person's several samples (fingers, face,
+            profile), fused by calibrated log10 likelihood ratio.
+        modality
+            Registered name; needed where the source does not tell.
+        k
+            Candidates wanted.
+        filters
+            What the person is known to be.
+        exhaustive
+            Compare every record; no shortlist.
+        shortlist
+            Rows a segment that reach the exact comparison; None = the modality's choice.
+        explain
+            How many of the first candidates carry a `why`.
+        options
+            Comparison options of the modality.
+        finger_position, impression, ppi
+            Facts about the probe.
+        as_owner
+            Owner in whose name to search; default: the one the database was opened as.
+        purpose, case, actor
+            For the audit trail.
+
+        Returns
+        -------
+        CandidateList
+            Candidates by score; ``complete`` is False when part of the gallery was not
+            searched, and an absent candidate then proves nothing.
+
+        Raises
+        ------
+        SampleError
+            The probe cannot be used.
+        OptionError
+            Ambiguous modality, or an option out of range.
+        """
+        probe = self._extracted(
+            source,
+            modality=modality,
+            finger_position=finger_position,
+            impression=impression,
+            ppi=ppi,
+        )
+        query = self._query(
+            as_owner or self.as_owner,
+            filters,
+            k=k,
+            exhaustive=exhaustive,
+            shortlist=shortlist,
+            explain=explain,
+            options=options or {},
+        )
+        return self._searched([probe], query, purpose, case, actor)[0]
+
+    def search_many(
+        self,
+        sources: Iterable[Source | Sequence[Source]],
+        *,
+        modality: str | None = None,
+        k: int = 20,
+        filters: Filters | None = None,
+        exhaustive: bool = False,
+        shortlist: int | None = None,
+        explain: int = 0,
+        options: Mapping[str, Any] | None = None,
+        as_owner: str | None = None,
+        purpose: str | None = None,
+        case: str | None = None,
+        actor: str | None = None,
+        block: int = 256,
+    ) -> Iterator[CandidateList | Rejected]:
+        """Search many probes; yields one answer each, in order, bad ones as `Rejected`.
+
+        Probes are extracted, scanned and recorded `block` at a time; other arguments are those
+        of `search`. A table that holds several profiles gives one answer a profile.
+        """
+        query = self._query(
+            as_owner or self.as_owner,
+            filters,
+            k=k,
+            exhaustive=exhaustive,
+            shortlist=shortlist,
+            explain=explain,
+            options=options or {},
+        )
+        waiting: list[list[Extracted] | Rejected] = []
+        for source in sources:
+            try:
+                found = self._extracted(source, modality=modality)
+                single = isinstance(source, list | tuple | Probe)
+                waiting.extend([found] if single else [[one] for one in found])
+            except BiomatchError as error:
+                waiting.append(Rejected(str(source), str(error), _kind(error)))
+            if len(waiting) >= block:
+                yield from self._block(waiting, query, purpose, case, actor)
+                waiting = []
+        yield from self._block(waiting, query, purpose, case, actor)
+
+    def _block(
+        self,
+        waiting: Sequence[list[Extracted] | Rejected],
+        query: Query,
+        purpose: str | None,
+        case: str | None,
+        actor: str | None,
+    ) -> Iterator[CandidateList | Rejected]:
+        probes = [probe for probe in waiting if isinstance(probe, list)]
+        answers = iter(self._searched(probes, query, purpose, case, actor) if probes else ())
+        for probe in waiting:
+            yield probe if isinstance(probe, Rejected) else next(answers)
+
+    def _extracted(self, source: Source | Sequence[Source], **facts: Any) -> list[Extracted]:
+        if isinstance(source, list | tuple):
+            found = [one for part in source for one in self._extracted(part, **facts)]
+            if not found:
+                raise OptionError("an empty list cannot be searched")
+            return found
+        if isinstance(source, Probe):
+            return probe_of(source)
+        return extract(to_sample(source, **facts))
+
+    def _query(
+        self, owner: str | None, filters: Filters | None, *, k: int, **settings: Any
+    ) -> Query:
+        if k < 1:
+            raise OptionError(f"k is {k}; ask for at least 1 candidate")
+        known = self.galleries()
+        scope = Scope(
+            filters=filters or Filters(),
+            owner=owner,
+            shared=frozenset(g.name for g in known if owner is not None and g.shared_with(owner)),
+            hidden=frozenset(g.name for g in known if g.unsolved),
+        )
+        disclosed = frozenset(g.name for g in known if g.disclosed_to(owner))
+        return Query(
+            k=k,
+            scope=scope,
+            **settings,
+            disclosed=disclosed if owner is not None else None,
+        )
+
+    def _searched(
+        self,
+        probes: Sequence[list[Extracted]],
+        query: Query,
+        purpose: str | None,
+        case: str | None,
+        actor: str | None,
+    ) -> list[CandidateList]:
+        answers = self._searcher.search(probes, query)
+        owner, disclosed = query.scope.owner, query.disclosed
+        if owner is not None and disclosed is not None:
+            with self.store.read() as connection:
+                answers = [redacted(connection, answer, owner, disclosed) for answer in answers]
+        with self.store.write() as writer:
+            ids = record_searches(
+                writer, probes, answers, query, actor=actor, purpose=purpose, case=case
+            )
+        return [dataclasses.replace(a, search_id=i) for a, i in zip(answers, ids, strict=True)]
+
+    # Records
+
+    def subjects(self, *, filters: Filters | None = None) -> Iterator[Subject]:
+        """Yield the subjects in the order of enrolment, those of the owner when opened as one."""
+        chosen = filters or Filters()
+        query = select(schema.subjects.c.key).order_by(schema.subjects.c.key)
+        if self.as_owner is not None:
+            query = query.where(schema.subjects.c.owner == self.as_owner)
+        for column, values in (
+            (schema.subjects.c.owner, chosen.owners),
+            (schema.subjects.c.sex, chosen.sexes),
+            (schema.subjects.c.category, chosen.categories),
+        ):
+            if values:
+                query = query.where(column.in_(sorted(values)))
+        if chosen.born_from is not None:
+            query = query.where(schema.subjects.c.year_of_birth >= chosen.born_from)
+        if chosen.born_to is not None:
+            query = query.where(schema.subjects.c.year_of_birth <= chosen.born_to)
+        if chosen.galleries:
+            query = query.where(schema.subjects.c.key.in_(_in_galleries(chosen.galleries)))
+        with self.store.read() as connection:
+            keys = list(connection.execute(query).scalars())
+        for start in range(0, len(keys), 500):
+            with self.store.read() as connection:
+                yield from list(subjects(connection, keys[start : start + 500]))
+
+    def __iter__(self) -> Iterator[Subject]:
+        return self.subjects()
+
+    def __len__(self) -> int:
+        with self.store.read() as connection:
+            query = select(sa.func.count()).select_from(schema.subjects)
+            return int(connection.execute(query).scalar_one())
+
+    def __contains__(self, subject: str) -> bool:
+        with self.store.read() as connection:
+            query = select(schema.subjects.c.key).where(schema.subjects.c.id == subject)
+            return connection.execute(query).first() is not None
+
+    def get(self, subject: str) -> Subject:
+        """Return one subject with its samples.
+
+        Raises
+        ------
+        RecordError
+            No such subject.
+        SharingError
+            It belongs to another owner.
+        """
+        with self.store.read() as connection:
+            row = find_subject(connection, subject)
+            self._own(row)
+            return next(subjects(connection, [row.key]))
+
+    def _own(self, row: sa.Row[Any]) -> None:
+        if self.as_owner is not None and row.owner != self.as_owner:
+            raise SharingError(
+                f"subject '{row.id}' belongs to {row.owner or 'the operator'}, not to "
+                f"{self.as_owner}; ask its owner"
+            )
+
+    def sample(self, sample: str) -> tuple[Subject, SampleRecord]:
+        """Return one sample and its subject.
+
+        Raises
+        ------
+        RecordError
+            No such sample.
+        SharingError
+            It belongs to another owner.
+        """
+        key = key_of(sample)
+        with self.store.read() as connection:
+            found = connection.execute(
+                select(schema.samples.c.subject_key).where(schema.samples.c.key == key)
+            ).scalar()
+            if found is None:
+                raise RecordError(f"no sample '{sample}' in the database")
+            person = next(subjects(connection, [found]))
+        owner = self.as_owner
+        if owner is not None and person.owner != owner:
+            raise SharingError(f"sample '{sample}' belongs to another owner than {owner}")
+        return person, next(record for record in person.samples if record.id == sample)
+
+    def template(self, sample: str) -> Any:
+        """Return the template of one sample."""
+        _, record = self.sample(sample)
+        columns = schema.templates.c
+        with self.store.read() as connection:
+            blob = connection.execute(
+                select(columns.blob).where(columns.sample_key == key_of(sample))
+            ).scalar_one()
+        return registry.get(record.modality).loads(bytes(blob))
+
+    def attachment(self, sample: str) -> tuple[str, bytes] | None:
+        """Return name and content of the source file kept with a sample, None if it was not."""
+        self.sample(sample)
+        columns = schema.images.c
+        with self.store.read() as connection:
+            row = connection.execute(
+                select(columns.name, columns.content).where(columns.sample_key == key_of(sample))
+            ).first()
+        return None if row is None else (row.name, bytes(row.content))
+
+    def update(
+        self,
+        subject: str,
+        *,
+        purpose: str | None = None,
+        actor: str | None = None,
+        **changes: Any,
+    ) -> Subject:
+        """Change what is recorded of a subject: any of the facts about subjects in `enrol`.
+
+        Raises
+        ------
+        RecordError
+            No such subject.
+        OptionError
+            A value is out of its range.
+        """
+        values = {k: v for k, v in changes.items() if k != "metadata"}
+        unknown = set(changes) - _PERSON_FACTS
+        if unknown:
+            raise OptionError(f"a subject has no {', '.join(sorted(unknown))}")
+        person = Person(**values)
+        values = {name: getattr(person, name) for name in values}
+        if "metadata" in changes:
+            import json
+
+            values["metadata"] = json.dumps(dict(changes["metadata"]), default=str)
+        with self.store.write() as writer:
+            row = find_subject(writer.connection, subject)
+            self._own(row)
+            writer.connection.execute(
+                sa.update(schema.subjects).where(schema.subjects.c.key == row.key).values(**values)
+            )
+            refresh(writer, [row.key])
+            writer.audit(
+                "update", {"subject": subject, "changes": values}, actor=actor, purpose=purpose
+            )
+        return self.get(subject)
+
+    def delete(
+        self,
+        *ids: str,
+        purpose: str | None = None,
+        case: str | None = None,
+        actor: str | None = None,
+    ) -> int:
+        """Delete subjects, with all they have, or single samples (``s42``); all or nothing.
+
+        Returns
+        -------
+        int
+            Samples deleted. The audit trail keeps their digests.
+
+        Raises
+        ------
+        RecordError
+            One of them does not exist.
+        SharingError
+            One of them belongs to another owner.
+        """
+        with self.store.write() as writer:
+            people, samples = self._named(writer.connection, ids)
+            columns = schema.samples.c
+            doomed = list(samples)
+            digests = []
+            for keys, column in ((people, columns.subject_key), (samples, columns.key)):
+                for start in range(0, len(keys), 500):
+                    found = writer.connection.execute(
+                        select(columns.key, columns.sha256).where(
+                            column.in_(keys[start : start + 500])
+                        )
+                    ).all()
+                    digests += [row.sha256 for row in found]
+                    doomed += [row.key for row in found if column is columns.subject_key]
+            remove(writer, samples=sorted(set(doomed)))
+            for start in range(0, len(people), 500):
+                block = people[start : start + 500]
+                for table, owner in (
+                    (schema.members, schema.members.c.subject_key),
+                    (schema.subjects, schema.subjects.c.key),
+                ):
+                    writer.connection.execute(sa.delete(table).where(owner.in_(block)))
+            writer.audit(
+                "delete",
+                {"ids": list(ids), "samples": len(set(doomed)), "sha256": digests},
+                actor=actor,
+                purpose=purpose,
+                case=case,
+            )
+        return len(set(doomed))
+
+    def _named(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Keys of the subjects and of the samples that `ids` name; subjects' ids win."""
+        people: dict[str, sa.Row[Any]] = {}
+        for start in range(0, len(ids), 500):
+            query = select(schema.subjects).where(
+                schema.subjects.c.id.in_(list(ids[start : start + 500]))
+            )
+            people.update({row.id: row for row in connection.execute(query)})
+        samples = []
+        for name in ids:
+            if name in people:
+                self._own(people[name])
+                continue
+            try:
+                key = key_of(name)
+            except RecordError as error:
+                raise RecordError(f"no subject '{name}' in the database") from error
+            owner = connection.execute(
+                select(schema.subjects)
+                .join(schema.samples, schema.samples.c.subject_key == schema.subjects.c.key)
+                .where(schema.samples.c.key == key)
+            ).first()
+            if owner is None:
+                raise RecordError(f"no subject or sample '{name}' in the database")
+            self._own(owner)
+            samples.append(key)
+        return [row.key for row in people.values()], samples
+
+    # Galleries, watch-lists, alerts
+
+    def galleries(self) -> list[Gallery]:
+        """Return all galleries by name."""
+        with self.store.read() as connection:
+            return all_galleries(connection)
+
+    def gallery(
+        self,
+        name: str,
+        *,
+        listed: Iterable[str] | None = None,
+        actor: str | None = None,
+        **settings: Any,
+    ) -> Gallery:
+        """Make a gallery, or change settings of one: see `Gallery` for their meaning.
+
+        Raises
+        ------
+        OptionError
+            Unknown setting or value.
+        SharingError
+            It belongs to another owner.
+        """
+        if self.as_owner is not None:
+            settings.setdefault("owner", self.as_owner)
+        with self.store.write() as writer:
+            check_rights(all_galleries(writer.connection), name, self.as_owner)
+            put(writer, name, listed, settings)
+            details = {"gallery": name, **settings}
+            if listed is not None:
+                listed = sorted(listed)
+                details["listed"] = listed
+            writer.audit("gallery", details, actor=actor)
+        return next(g for g in self.galleries() if g.name == name)
+
+    def enlist(
+        self, gallery: str, *subjects: str, actor: str | None = None, purpose: str | None = None
+    ) -> None:
+        """Put subjects on a watch-list: they are found when that gallery is searched.
+
+        Raises
+        ------
+        RecordError
+            No such gallery or subject.
+        """
+        self._enlist(gallery, subjects, actor=actor, purpose=purpose, on=True)
+
+    def delist(
+        self, gallery: str, *subjects: str, actor: str | None = None, purpose: str | None = None
+    ) -> None:
+        """Take subjects off a watch-list; their records stay.
+
+        Raises
+        ------
+        RecordError
+            No such gallery or subject.
+        """
+        self._enlist(gallery, subjects, actor=actor, purpose=purpose, on=False)
+
+    def _enlist(
+        self,
+        gallery: str,
+        subjects: Sequence[str],
+        *,
+        actor: str | None,
+        purpose: str | None,
+        on: bool,
+    ) -> None:
+        with self.store.write() as writer:
+            check_rights(all_galleries(writer.connection), gallery, self.as_owner)
+            for subject in subjects:
+                self._own(find_subject(writer.connection, subject))
+            enlist(writer, gallery, subjects, on=on)
+            writer.audit(
+                "enlist" if on else "delist",
+                {"gallery": gallery, "subjects": list(subjects)},
+                actor=actor,
+                purpose=purpose,
+            )
+
+    def on_alert(self, callback: Callable[[Alert], None]) -> None:
+        """Call `callback` with every alert that an enrolment of this process raises."""
+        self._callbacks.append(callback)
+
+    def alerts(self, *, case: str | None = None) -> list[Alert]:
+        """Return the alerts of reverse searches, oldest first."""
+        with self.store.read() as connection:
+            return list(alerts(connection, case))
+
+    # Casework
+
+    def file_unsolved(
+        self, source: Source, *, case: str, gallery: str = "unsolved", **facts: Any
+    ) -> tuple[Enrolled, ...]:
+        """Keep a probe that was not identified: later enrolments are searched against it.
+
+        Parameters
+        ----------
+        source
+            As in `enrol`; its donor gets a name made of the case's.
+        case
+            The case it belongs to, made when there is none of that id.
+        gallery
+            Gallery of unsolved probes, made when there is none of that name.
+        facts
+            Further arguments of `enrol`.
+        """
+        actor = facts.get("actor")
+        with self.store.write() as writer:
+            ensure_case(writer, case, self.as_owner)
+            known = {g.name: g for g in all_galleries(writer.connection)}
+            if gallery not in known:
+                put(writer, gallery, None, {"unsolved": True, "owner": self.as_owner})
+            elif not known[gallery].unsolved:
+                raise OptionError(f"gallery '{gallery}' is not one of unsolved probes")
+            writer.audit("file_unsolved", {"gallery": gallery}, actor=actor, case=case)
+            number = writer.draw()
+        facts.setdefault("subject", f"{case}/{number}")
+        return self.enrol(source, case=case, gallery=gallery, **facts)
+
+    def open_case(
+        self,
+        case: str,
+        *,
+        title: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+    ) -> Case:
+        """Make a case.
+
+        Raises
+        ------
+        DuplicateError
+            There is one of that id.
+        """
+        with self.store.write() as writer:
+            open_case(writer, case, title, self.as_owner, dict(metadata or {}))
+            writer.audit("open_case", {"title": title}, actor=actor, case=case)
+        return self.case(case)
+
+    def close_case(self, case: str, *, status: str = "closed", actor: str | None = None) -> Case:
+        """Close a case, or open it again with ``status="open"``."""
+        with self.store.write() as writer:
+            close_case(writer, case, status=status)
+            writer.audit("case_status", {"status": status}, actor=actor, case=case)
+        return self.case(case)
+
+    def case(self, case: str) -> Case:
+        """Return one case with its searches, unsolved samples and decisions.
+
+        Raises
+        ------
+        RecordError
+            No such case.
+        SharingError
+            It belongs to another owner.
+        """
+        with self.store.read() as connection:
+            found = find_case(connection, case)
+        if self.as_owner is not None and found.owner != self.as_owner:
+            raise SharingError(f"case '{case}' belongs to another owner than {self.as_owner}")
+        return found
+
+    def cases(self) -> list[Case]:
+        """Return all cases in the order they were made."""
+        with self.store.read() as connection:
+            return list(cases(connection, self.as_owner))
+
+    def decide(
+        self,
+        case: str,
+        subject: str,
+        conclusion: Conclusion | str,
+        *,
+        examiner: str,
+        search: str | None = None,
+        reason: str | None = None,
+    ) -> Decision:
+        """Write down an examiner's conclusion on a candidate.
+
+        The second examiner's conclusion on the same candidate verifies the first one's.
+
+        Parameters
+        ----------
+        case
+            Its id, made when there is none.
+        subject
+            The candidate's subject.
+        conclusion
+            ``identification``, ``inconclusive`` or ``exclusion``.
+        examiner
+            Who concludes.
+        search
+            The search that gave the candidate.
+        reason
+            Free text.
+
+        Raises
+        ------
+        OptionError
+            Unknown conclusion.
+        DuplicateError
+            The same examiner concluded on it before.
+        RecordError
+            The search had no such candidate.
+        """
+        if conclusion not in set(Conclusion):
+            raise OptionError(f"conclusion is '{conclusion}'; use {', '.join(Conclusion)}")
+        with self.store.write() as writer:
+            ensure_case(writer, case, self.as_owner)
+            decision = decide(
+                writer,
+                case,
+                subject,
+                Conclusion(conclusion),
+                examiner=examiner,
+                search=search,
+                reason=reason,
+            )
+            writer.audit(
+                "decide",
+                {
+                    "decision": decision.id,
+                    "subject": subject,
+                    "conclusion": str(decision.conclusion),
+                    "search": search,
+                    "verifies": decision.verifies,
+                },
+                actor=examiner,
+                case=case,
+            )
+        return decision
+
+    def decisions(self, case: str | None = None) -> list[Decision]:
+        """Return the decisions (of one case) in the order they were made."""
+        with self.store.read() as connection:
+            return list(decisions(connection, case))
+
+    def searches(self, *, case: str | None = None) -> list[SearchRecord]:
+        """Return the searches run so far (for one case), oldest first."""
+        with self.store.read() as connection:
+            return list(searches(connection, case, self.as_owner))
+
+    def answer(self, search: str) -> CandidateList:
+        """Return a past search's candidate list as it was given then, without explanations.
+
+        Raises
+        ------
+        RecordError
+            No such search.
+        """
+        with self.store.read() as connection:
+            return stored_answer(connection, search)
+
+    # Comparison and dedup
+
+    def verify(
+        self,
+        probe: Source,
+        reference: Source,
+        *,
+        modality: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        purpose: str | None = None,
+        case: str | None = None,
+        actor: str | None = None,
+    ) -> Comparison:
+        """Compare two sources 1:1. The id of an enrolled sample (``s42``) is a source, too.
+
+        Where a source holds several templates the best pair counts.
+
+        Raises
+        ------
+        SampleError
+            A source cannot be used.
+        TemplateMismatchError
+            The templates were made by different models.
+        """
+        left = self._one(probe, modality)
+        right = self._one(reference, modality)
+        result = compare(left, right, options or {})
+        with self.store.write() as writer:
+            writer.audit(
+                "verify",
+                {
+                    "probe": left[0].sha256,
+                    "reference": right[0].sha256,
+                    "modality": result.modality,
+                    "score": result.score,
+                },
+                actor=actor,
+                purpose=purpose,
+                case=case,
+            )
+        return result
+
+    def _one(self, source: Source, modality: str | None) -> list[Extracted]:
+        if isinstance(source, str) and not Path(source).exists() and _is_sample_id(source):
+            person, record = self.sample(source)
+            template = self.template(source)
+            sample = Sample(
+                record.modality,
+                template=template,
+                label=person.id,
+                finger_position=record.finger_position,
+            )
+            return [Extracted(record.modality, template, sample, record.sha256, 0, traced=True)]
+        return self._extracted(source, modality=modality)
+
+    def dedup(
+        self,
+        modality: str,
+        *,
+        filters: Filters | None = None,
+        log10_lr: float = 4.0,
+        exhaustive: bool = False,
+        block: int = 256,
+        on_progress: Callable[[Progress], None] | None = None,
+        purpose: str | None = None,
+        actor: str | None = None,
+    ) -> list[Pair]:
+        """Find subjects enrolled twice; a killed run goes on where it was when called again.
+
+        Parameters
+        ----------
+        modality
+            Registered name.
+        filters
+            Galleries and records to look at.
+        log10_lr
+            Lowest log10 likelihood ratio of a pair.
+        exhaustive
+            Compare every pair; no shortlist.
+        block
+            Templates searched between two commits.
+        on_progress
+            Called after every block.
+
+        Returns
+        -------
+        list of Pair
+            Most alike first.
+        """
+        query = self._query(
+            self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}
+        )
+
+        def begun(writer: Writer, job: str) -> None:
+            details = {"job": job, "modality": modality}
+            writer.audit("dedup", details, actor=actor, purpose=purpose)
+
+        job = dedup(
+            self.store,
+            self._searcher,
+            query,
+            registry.get(modality).name,
+            log10_lr=log10_lr,
+            block=block,
+            on_progress=on_progress,
+            audit=begun,
+        )
+        with self.store.read() as connection:
+            return list(pairs(connection, job))
+
+    # Index and audit
+
+    def index_status(self, modality: str | None = None) -> list[IndexStatus]:
+        """Describe the index of one modality, or of all that have records."""
+        return [self.index(name).status() for name in self._enrolled(modality)]
+
+    def index_verify(self, modality: str | None = None) -> list[IndexStatus]:
+        """Read every file of the index, compare digests, and compare its rows with SQL's."""
+        return [self.index(name).status(check=True) for name in self._enrolled(modality)]
+
+    def index_rebuild(self, modality: str | None = None) -> list[IndexStatus]:
+        """Throw the index away and make it again from SQL."""
+        for name in self._enrolled(modality):
+            self.index(name).rebuild()
+        return self.index_status(modality)
+
+    def index_compact(self, modality: str | None = None) -> list[IndexStatus]:
+        """Write the delta as segments, merge small ones, and drop removed rows."""
+        for name in self._enrolled(modality):
+            self.index(name).compact()
+        return self.index_status(modality)
+
+    def _enrolled(self, modality: str | None) -> list[str]:
+        if modality is not None:
+            return [registry.get(modality).name]
+        with self.store.read() as connection:
+            query = select(schema.templates.c.modality).distinct()
+            return sorted(connection.execute(query).scalars())
+
+    def audit_head(self) -> str:
+        """Return the hash of the last audit row: kept elsewhere, it binds the whole trail."""
+        return self.audit_verify().head
+
+    def audit_verify(self) -> AuditReport:
+        """Follow the audit chain and name the first broken row, if any."""
+        return self.store.check_audit()
+
+
+class _Bulk:
+    """Prepared items of `enrol_many` that wait for their commit, in order."""
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Entry]], list[Enrolled | Rejected]],
+        on_result: Callable[[Enrolled | Rejected], None] | None,
+    ) -> None:
+        self.results: list[Enrolled | Rejected] = []
+        self.digests: set[str] = set()
+        self.count = 0
+        self._write = write
+        self._on_result = on_result
+        self._waiting: list[list[Entry] | tuple[Enrolled, ...] | Rejected] = []
+
+    def add(self, prepared: list[Entry] | tuple[Enrolled, ...] | Rejected) -> None:
+        self._waiting.append(prepared)
+        if isinstance(prepared, list):
+            self.count += len(prepared)
+            self.digests.update(entry.extracted.sha256 for entry in prepared)
+
+    def commit(self) -> None:
+        entries = [e for found in self._waiting if isinstance(found, list) for e in found]
+        receipts = iter(self._write(entries))
+        for found in self._waiting:
+            if isinstance(found, Rejected):
+                self._done(found)
+            elif isinstance(found, list):
+                for _ in found:
+                    self._done(next(receipts))
+            else:
+                for receipt in found:
+                    self._done(receipt)
+        self._waiting.clear()
+        self.digests.clear()
+        self.count = 0
+
+    def _done(self, result: Enrolled | Rejected) -> None:
+        self.results.append(result)
+        if self._on_result is not None:
+            self._on_result(result)
+
+
+_SAMPLE_FACTS = {"modality", "finger_position", "impression", "ppi", "options"}
+_PERSON_FACTS = {"owner", "sex", "year_of_birth", "category", "expires_on", "metadata"}
+_ENTRY_FACTS = {"source", "subject", "gallery", "case", "captured_on", "attach", "duplicates"}
+
+
+def _is_sample_id(text: str) -> bool:
+    return text.startswith("s") and text[1:].isdecimal()
+
+
+def _kind(error: BiomatchError) -> str:
+    return type(error).__name__
+
+
+def _in_galleries(names: frozenset[str]) -> sa.CompoundSelect[Any]:
+    wanted = sorted(names)
+    return sa.union(
+        select(schema.samples.c.subject_key).where(schema.samples.c.gallery.in_(wanted)),
+        select(schema.members.c.subject_key).where(schema.members.c.gallery.in_(wanted)),
+    )

@@ -1,0 +1,505 @@
+"""The index of one modality: segments on disk, a delta in memory, tombstones over both.
+
+Everything here is derived from SQL and can be thrown away. A search works on a `View`, an
+immutable picture of the index at one generation of the database, so readers never wait for
+a writer and a writer never disturbs a search.
+"""
+
+import shutil
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from biomatch.database import Store, schema
+from biomatch.errors import DamagedIndexError
+from biomatch.search import rows
+from biomatch.search.catalog import Catalog, locked, read_catalog, write_catalog
+from biomatch.search.columns import Record
+from biomatch.search.segments import (
+    MANIFEST,
+    Anchor,
+    Part,
+    build_part,
+    open_segment,
+    seal,
+    sha256_of,
+)
+from biomatch.types import Modality
+
+__all__ = ["Index", "IndexStatus", "PartView", "View"]
+
+SEAL_ROWS = 20_000
+"""Rows of the delta from which it is written as a segment."""
+
+SEAL_BYTES = 64 << 20
+"""Bytes of templates in the delta from which it is written as a segment."""
+
+SEGMENT_ROWS = 500_000
+"""Most rows of a segment that a rebuild or compaction writes."""
+
+SEGMENT_BYTES = 512 << 20
+"""Most bytes of templates in such a segment."""
+
+MANY_SEGMENTS = 12
+"""Segments of one model from which sealing also compacts the small ones."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartView:
+    """A part and which of its rows still count.
+
+    Attributes
+    ----------
+    part
+        The packed references.
+    alive
+        Shape (len(part),), False = removed since; None = all count.
+    removals
+        How many of the index's tombstones `alive` knows: a cache key.
+    """
+
+    part: Part
+    alive: Mask | None = None
+
+    @property
+    def count(self) -> int:
+        """Rows that count."""
+        return len(self.part) if self.alive is None else int(np.count_nonzero(self.alive))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The index as it was at one generation of the database."""
+
+    generation: int
+    parts: tuple[PartView, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Rows that count."""
+        return sum(view.count for view in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What `biomatch index status` and `verify` show for one modality.
+
+    Attributes
+    ----------
+    modality
+        Registered name.
+    generation
+        Generation of the database that the index has caught up with.
+    records
+        Live templates in SQL.
+    indexed
+        Live rows of the index.
+    segments
+        Sealed segments in use.
+    delta
+        Rows not sealed yet.
+    removed
+        Rows of segments that no longer count.
+    bytes
+        Size of the segments on disk.
+    problems
+        What is wrong, one sentence each; empty = sound.
+    """
+
+    modality: str
+    generation: int
+    records: int
+    indexed: int
+    segments: int
+    delta: int
+    removed: int
+    bytes: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """True when index and records agree and every file is what was written."""
+        return not self.problems
+
+
+class Index:
+    """The index of one modality over one database.
+
+    Parameters
+    ----------
+    store
+        The records.
+    modality
+        The pipeline.
+    root
+        Folder of the segments.
+    """
+
+    def __init__(self, store: Store, modality: Modality[Any], root: Path) -> None:
+        self.store = store
+        self.modality = modality
+        self.root = root
+        self.repairs: list[str] = []
+        self._lock = threading.RLock()
+        self._sealed: list[PartView] = []
+        self._delta: list[PartView] = []
+        self._catalog = Catalog()
+        self._view = View(generation=-1)
+
+    def view(self) -> View:
+        """Return the index as of the database's present generation, catching up if need be."""
+        generation = self.store.generation()
+        view = self._view
+        if view.generation >= generation:
+            return view
+        with self._lock:
+            if self._view.generation < generation:
+                self._catch_up(generation)
+            return self._view
+
+    def _catch_up(self, generation: int) -> None:
+        if self._view.generation < 0:
+            self._load()
+        after = self._view.generation
+        with self.store.read() as connection:
+            new = list(rows.records(connection, self.modality.name, after, generation))
+            gone = rows.removed(connection, self.modality.name, after, generation)
+        if gone:
+            self._bury(np.array(gone, dtype=np.int64))
+        self._append(new)
+        self._publish(generation)
+        if self._delta_is_large():
+            self.flush(wait=False)
+
+    def _publish(self, generation: int) -> None:
+        self._view = View(generation, (*self._sealed, *self._delta))
+
+    def _bury(self, seqs: NDArray[np.int64]) -> None:
+        self._sealed = [_without(view, seqs) for view in self._sealed]
+        self._delta = [_without(view, seqs) for view in self._delta]
+
+    def _append(self, new: Iterable[Record]) -> None:
+        """Add rows to the delta; chunks double in size, so each row is packed O(log n) times."""
+        by_model = attrgetter("model_id")
+        for model_id, group in groupby(sorted(new, key=by_model), key=by_model):
+            records = list(group)
+            others = [view for view in self._delta if view.part.model_id != model_id]
+            chunks = [view for view in self._delta if view.part.model_id == model_id]
+            while chunks and len(chunks[-1].part) <= 2 * len(records):
+                records = [*_living(chunks.pop()), *records]
+            records.sort(key=attrgetter("seq"))
+            chunks.append(PartView(build_part(self.modality, model_id, records)))
+            self._delta = [*others, *chunks]
+
+    def _delta_is_large(self) -> bool:
+        count = sum(len(view.part) for view in self._delta)
+        size = sum(len(record.blob) for view in self._delta for record in view.part.records)
+        return count >= SEAL_ROWS or size >= SEAL_BYTES
+
+    # Segments on disk
+
+    def _load(self) -> None:
+        """Open the segments; what is damaged or of another time line is built again from SQL."""
+        self._sealed, self._delta, self._catalog = [], [], Catalog()
+        with locked(self.root, wait=True):
+            catalog = read_catalog(self.root)
+            with self.store.read() as connection:
+                good = self._good_segments(connection, catalog)
+                upto = catalog.generation if good else 0
+                gone = _all_removed(connection, self.modality.name, upto)
+                self._sealed = [_without(PartView(part), gone) for part in good]
+                lost = self._lost(connection, upto)
+            self._catalog = Catalog(upto, {p.name: catalog.segments[p.name] for p in good})
+            if lost is not None or len(good) != len(catalog.segments):
+                self._repair(lost, upto)
+        self._view = View(upto, tuple(self._sealed))
+
+    def _good_segments(self, connection: Connection, catalog: Catalog) -> list[Part]:
+        good = []
+        for name, digest in catalog.segments.items():
+            try:
+                if sha256_of(self.root / name / MANIFEST) != digest:
+                    raise DamagedIndexError(f"segment {name}: its manifest was changed")
+                part = open_segment(self.modality, self.root / name)
+                _check_anchor(connection, part)
+                good.append(part)
+            except (DamagedIndexError, OSError) as error:
+                self.repairs.append(str(error))
+        return good
+
+    def _lost(self, connection: Connection, upto: int) -> NDArray[np.int64] | None:
+        """Live sequence numbers up to `upto` that no good segment holds; None = none."""
+        held = sum(view.count for view in self._sealed)
+        if held == rows.count(connection, self.modality.name, upto):
+            return None
+        live = np.array(rows.sequences(connection, self.modality.name, upto), dtype=np.int64)
+        self._sealed = [_only(view, live) for view in self._sealed]
+        kept = [_living_seqs(view) for view in self._sealed]
+        present = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
+        return np.setdiff1d(live, present)
+
+    def _repair(self, lost: NDArray[np.int64] | None, upto: int) -> None:
+        names = [view.part.name for view in self._sealed]
+        if lost is not None and len(lost):
+            self.repairs.append(f"{len(lost):,} {self.modality.name} rows were packed again")
+            wanted = set(lost.tolist())
+            with self.store.read() as connection:
+                anchor = _anchor(connection, upto)
+                found = rows.records(connection, self.modality.name, int(lost[0]) - 1, upto)
+                fresh = self._seal_all((r for r in found if r.seq in wanted), anchor)
+            self._sealed += [PartView(open_segment(self.modality, self.root / n)) for n in fresh]
+            names += fresh
+        self._catalog = write_catalog(self.root, upto, names)
+        _sweep(self.root, names)
+
+    def _seal_all(self, records: Iterable[Record], anchor: Anchor) -> list[str]:
+        """Write records as segments, grouped by model, none over the size limits."""
+        names: list[str] = []
+        waiting: dict[str, list[Record]] = {}
+        sizes: dict[str, int] = {}
+
+        def write(model_id: str) -> None:
+            part = build_part(self.modality, model_id, waiting.pop(model_id))
+            del sizes[model_id]
+            names.append(seal(part, self.root, anchor))
+
+        for record in records:
+            waiting.setdefault(record.model_id, []).append(record)
+            sizes[record.model_id] = sizes.get(record.model_id, 0) + len(record.blob)
+            full = len(waiting[record.model_id]) >= SEGMENT_ROWS
+            if full or sizes[record.model_id] >= SEGMENT_BYTES:
+                write(record.model_id)
+        for model_id in list(waiting):
+            write(model_id)
+        return names
+
+    def flush(self, *, wait: bool = True) -> bool:
+        """Write the delta as segments; False when another process holds the folder.
+
+        A process that finds the folder ahead of its own delta adopts what the other wrote.
+        """
+        with self._lock, locked(self.root, wait=wait) as mine:
+            if not mine:
+                return False
+            if read_catalog(self.root) != self._catalog:
+                self._adopt()
+            if any(view.count for view in self._delta):
+                self._seal_delta()
+            return True
+
+    def _adopt(self) -> None:
+        """Open the segments that another process wrote in place of the same rows of our delta."""
+        generation = self._view.generation
+        catalog = read_catalog(self.root)
+        known = {view.part.name: view.part for view in self._sealed}
+        parts = [
+            known.get(name) or open_segment(self.modality, self.root / name)
+            for name in catalog.segments
+        ]
+        with self.store.read() as connection:
+            generation = max(generation, catalog.generation)
+            gone = _all_removed(connection, self.modality.name, generation)
+            new = list(rows.records(connection, self.modality.name, catalog.generation, generation))
+        self._sealed = [_without(PartView(part), gone) for part in parts]
+        self._delta = []
+        self._catalog = catalog
+        self._append(new)
+        self._publish(generation)
+
+    def _seal_delta(self) -> None:
+        generation = self._view.generation
+        records = [record for view in self._delta for record in _living(view)]
+        with self.store.read() as connection:
+            anchor = _anchor(connection, generation)
+        fresh = self._seal_all(sorted(records, key=attrgetter("seq")), anchor)
+        names = [*(view.part.name for view in self._sealed), *fresh]
+        self._catalog = write_catalog(self.root, generation, names)
+        self._sealed += [
+            PartView(open_segment(self.modality, self.root / name, check=False)) for name in fresh
+        ]
+        self._delta = []
+        self._publish(generation)
+        if len(self._sealed) > MANY_SEGMENTS:
+            self._merge(_small(self._sealed))
+
+    def compact(self) -> None:
+        """Merge small segments and those with many removed rows."""
+        self.view()
+        with self._lock, locked(self.root, wait=True):
+            if read_catalog(self.root) != self._catalog:
+                self._adopt()
+            if any(view.count for view in self._delta):
+                self._seal_delta()
+            self._merge(_worn(self._sealed))
+
+    def _merge(self, chosen: Sequence[PartView]) -> None:
+        """Write the living rows of `chosen` anew and forget the old folders."""
+        if not chosen:
+            return
+        generation = self._catalog.generation
+        seqs = np.concatenate([_living_seqs(view) for view in chosen])
+        wanted = set(seqs.tolist())
+        kept = [view for view in self._sealed if view not in chosen]
+        fresh: list[str] = []
+        with self.store.read() as connection:
+            anchor = _anchor(connection, generation)
+            if wanted:
+                found = rows.records(
+                    connection, self.modality.name, int(seqs.min()) - 1, int(seqs.max())
+                )
+                fresh = self._seal_all((r for r in found if r.seq in wanted), anchor)
+            parts = [open_segment(self.modality, self.root / n, check=False) for n in fresh]
+            # Rows removed while we packed are in the tombstones, not in what SQL gave us.
+            gone = _all_removed(connection, self.modality.name, self._view.generation)
+        names = [*(view.part.name for view in kept), *fresh]
+        self._catalog = write_catalog(self.root, generation, names)
+        self._sealed = [*kept, *(_without(PartView(part), gone) for part in parts)]
+        self._publish(self._view.generation)
+        _sweep(self.root, names)
+
+    def rebuild(self) -> None:
+        """Throw all segments away and pack every template again."""
+        with self._lock, locked(self.root, wait=True), self.store.read() as connection:
+            generation = _generation(connection)
+            anchor = _anchor(connection, generation)
+            found = rows.records(connection, self.modality.name, 0, generation)
+            names = self._seal_all(found, anchor)
+            self._catalog = write_catalog(self.root, generation, names)
+            _sweep(self.root, names)
+            self._delta = []
+            self._sealed = [
+                PartView(open_segment(self.modality, self.root / n, check=False)) for n in names
+            ]
+            self._publish(generation)
+        self.view()
+
+    # What `biomatch index` shows
+
+    def status(self, *, check: bool = False) -> IndexStatus:
+        """Describe the index; with `check`, read every file and compare with SQL row by row."""
+        view = self.view()
+        problems = self._problems(view) if check else []
+        with self.store.read() as connection:
+            records = rows.count(connection, self.modality.name, view.generation)
+        if records != view.count:
+            problems.append(f"SQL has {records:,} templates, the index {view.count:,}")
+        sealed = [part for part in view.parts if part.part.folder is not None]
+        return IndexStatus(
+            modality=self.modality.name,
+            generation=view.generation,
+            records=records,
+            indexed=view.count,
+            segments=len(sealed),
+            delta=sum(part.count for part in view.parts if part.part.folder is None),
+            removed=sum(len(part.part) - part.count for part in sealed),
+            bytes=sum(_size(part.part.folder) for part in sealed),
+            problems=tuple(problems),
+        )
+
+    def _problems(self, view: View) -> list[str]:
+        problems = []
+        for part in view.parts:
+            if part.part.folder is None:
+                continue
+            try:
+                open_segment(self.modality, part.part.folder)
+            except DamagedIndexError as error:
+                problems.append(str(error))
+        with self.store.read() as connection:
+            live = rows.sequences(connection, self.modality.name, view.generation)
+        held = np.sort(
+            np.concatenate([_living_seqs(v) for v in view.parts] or [np.empty(0, dtype=np.int64)])
+        )
+        if not np.array_equal(np.array(live, dtype=np.int64), held):
+            problems.append("the index does not hold exactly the templates that SQL holds")
+        return problems
+
+
+def _without(view: PartView, seqs: NDArray[np.int64]) -> PartView:
+    hit = np.isin(view.part.columns.seqs, seqs)
+    if not hit.any():
+        return view
+    return PartView(view.part, ~hit if view.alive is None else view.alive & ~hit)
+
+
+def _only(view: PartView, seqs: NDArray[np.int64]) -> PartView:
+    hit = np.isin(view.part.columns.seqs, seqs)
+    return view if hit.all() else PartView(view.part, hit)
+
+
+def _living(view: PartView) -> list[Record]:
+    if view.alive is None:
+        return list(view.part.records)
+    return [r for r, alive in zip(view.part.records, view.alive, strict=True) if alive]
+
+
+def _living_seqs(view: PartView) -> NDArray[np.int64]:
+    seqs = np.asarray(view.part.columns.seqs)
+    return seqs if view.alive is None else seqs[view.alive]
+
+
+def _small(sealed: Sequence[PartView]) -> list[PartView]:
+    return [view for view in sealed if len(view.part) < SEGMENT_ROWS // 4]
+
+
+def _worn(sealed: Sequence[PartView]) -> list[PartView]:
+    """Segments worth writing anew: small ones if there are several, and much-deleted ones."""
+    small = _small(sealed)
+    chosen = set(small) if len(small) > 1 else set()
+    chosen |= {view for view in sealed if view.count < 0.8 * len(view.part)}
+    return [view for view in sealed if view in chosen]
+
+
+def _generation(connection: Connection) -> int:
+    return int(connection.execute(select(schema.state.c.generation)).scalar_one())
+
+
+def _anchor(connection: Connection, generation: int) -> Anchor:
+    uuid = str(connection.execute(select(schema.state.c.uuid)).scalar_one())
+    row = connection.execute(
+        select(schema.audit.c.seq, schema.audit.c.hash)
+        .where(schema.audit.c.generation <= generation)
+        .order_by(schema.audit.c.seq.desc())
+        .limit(1)
+    ).first()
+    return Anchor(uuid, generation, row.seq if row else 0, row.hash if row else "")
+
+
+def _check_anchor(connection: Connection, part: Part) -> None:
+    anchor = part.anchor
+    if anchor is None:
+        return
+    if anchor.database != str(connection.execute(select(schema.state.c.uuid)).scalar_one()):
+        raise DamagedIndexError(f"segment {part.name}: it belongs to another database")
+    found = connection.execute(
+        select(schema.audit.c.hash).where(schema.audit.c.seq == anchor.audit_seq)
+    ).scalar()
+    if anchor.generation > _generation(connection) or (found or "") != anchor.audit_hash:
+        raise DamagedIndexError(f"segment {part.name}: the database was put back to an older state")
+
+
+def _all_removed(connection: Connection, modality: str, upto: int) -> NDArray[np.int64]:
+    return np.array(rows.removed(connection, modality, 0, upto), dtype=np.int64)
+
+
+def _sweep(root: Path, names: Sequence[str]) -> None:
+    """Delete folders that the catalog does not list; readers keep what they have mapped."""
+    for folder in root.iterdir():
+        if folder.is_dir() and folder.name not in names:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path | None) -> int:
+    if folder is None:
+        return 0
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,141 @@
+"""Searching one part of a gallery: the unit of work that every executor distributes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.search.filters import Scope
+from biomatch.search.index import PartView
+
+__all__ = ["Found", "Job", "nothing", "scan"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Templates to look for in parts of a gallery, picklable.
+
+    Attributes
+    ----------
+    modality, model_id
+        What the templates are; parts made by another model are not compared.
+    templates
+        The probes.
+    scope
+        What they may see.
+    size
+        Rows that stage 1 hands to stage 2.
+    pool
+        Subjects returned a probe and part.
+    exhaustive
+        Compare every allowed row.
+    options
+        The modality's comparison options.
+    subjects
+        When given (keys, one array a probe), all allowed rows of just these subjects are
+        compared instead.
+    """
+
+    modality: str
+    model_id: str
+    templates: tuple[Any, ...]
+    scope: Scope
+    size: int
+    pool: int
+    exhaustive: bool = False
+    options: object | None = None
+    subjects: tuple[Ints, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one probe found in one part, by score descending.
+
+    Attributes
+    ----------
+    keys, samples, subjects, positions, scores
+        One entry a row, shape (m,).
+    compared
+        Rows that stage 2 saw.
+    passed
+        Rows that count and pass the filter.
+    """
+
+    keys: Ints
+    samples: Ints
+    subjects: Ints
+    positions: NDArray[np.int16]
+    scores: Floats
+    compared: int
+    passed: int
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def scan(view: PartView, job: Job) -> list[Found]:
+    """Search one part for every template of the job."""
+    allowed = _allowed(view, job.scope)
+    passed = len(view.part) if allowed is None else int(np.count_nonzero(allowed))
+    if passed == 0:
+        return [nothing() for _ in job.templates]
+    found = []
+    for template, rows in zip(job.templates, _stage_one(view, job, allowed), strict=True):
+        scores = view.part.gallery.compare(template, rows, options=job.options)
+        found.append(_best(view, rows, scores, job.pool, passed))
+    return found
+
+
+def _allowed(view: PartView, scope: Scope) -> NDArray[np.bool_] | None:
+    mask = view.part.mask(scope)
+    if mask is None:
+        return view.alive
+    return mask if view.alive is None else mask & view.alive
+
+
+def _stage_one(view: PartView, job: Job, allowed: NDArray[np.bool_] | None) -> list[Ints]:
+    if job.subjects is not None:
+        each = [view.part.columns.rows_of(subjects) for subjects in job.subjects]
+        return each if allowed is None else [rows[allowed[rows]] for rows in each]
+    if job.exhaustive:
+        everything = np.arange(len(view.part)) if allowed is None else np.flatnonzero(allowed)
+        return [everything] * len(job.templates)
+    return view.part.gallery.shortlist(
+        job.templates, job.size, allowed=allowed, options=job.options
+    )
+
+
+def _best(view: PartView, rows: Ints, scores: Floats, pool: int, passed: int) -> Found:
+    columns = view.part.columns
+    compared = len(rows)
+    possible = ~np.isneginf(scores) & ~np.isnan(scores)
+    rows, scores = rows[possible], np.asarray(scores[possible], dtype=np.float64)
+    order = np.lexsort((columns.keys[rows], -scores))
+    rows, scores = rows[order], scores[order]
+    subjects = np.asarray(columns.subjects[rows])
+    if len(rows) > pool:
+        # Keep every row of the first `pool` subjects, and whoever ties with the last of them.
+        _, first = np.unique(subjects, return_index=True)
+        if len(first) > pool:
+            edge = scores[np.sort(first)[pool - 1]]
+            kept = np.isin(subjects, subjects[first[scores[first] >= edge]])
+            rows, scores, subjects = rows[kept], scores[kept], subjects[kept]
+    return Found(
+        keys=np.asarray(columns.keys[rows]),
+        samples=np.asarray(columns.samples[rows]),
+        subjects=subjects,
+        positions=np.asarray(columns.positions[rows]),
+        scores=scores,
+        compared=compared,
+        passed=passed,
+    )
+
+
+def nothing() -> Found:
+    """Return the findings of an empty part."""
+    none = np.empty(0, dtype=np.int64)
+    return Found(none, none, none, np.empty(0, np.int16), np.empty(0), 0, 0)

@@ -1,0 +1,414 @@
+"""The search itself: probes in, candidate lists out; records nothing."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from biomatch import __version__
+from biomatch.database import Store, schema
+from biomatch.search import registry, rows
+from biomatch.search.executors import Executor
+from biomatch.search.filters import Scope, compatible_positions
+from biomatch.search.index import Index, View
+from biomatch.search.ranking import Hit, best_subjects, fuse, hits_of, merged
+from biomatch.search.scan import Found, Job, nothing
+from biomatch.search.sources import Extracted
+from biomatch.types import Candidate, CandidateList, Coverage, Modality
+
+__all__ = ["Query", "Searcher"]
+
+SHORTLIST = 1000
+"""Rows a part that stage 1 hands to stage 2 when the modality names no number of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a search was asked to do beside the probe itself.
+
+    Attributes
+    ----------
+    k
+        Candidates wanted.
+    scope
+        Filters and rights, without the probe's finger position.
+    exhaustive
+        Compare every allowed record.
+    shortlist
+        Rows a part handed to the exact comparison; None = the modality's choice.
+    explain
+        Candidates that get a `why`.
+    options
+        Comparison options by name, checked by the modality.
+    disclosed
+        Galleries that show identities to the searching owner; None = all.
+    """
+
+    k: int = 20
+    scope: Scope = field(default_factory=Scope)
+    exhaustive: bool = False
+    shortlist: int | None = None
+    explain: int = 20
+    options: Mapping[str, Any] = field(default_factory=dict)
+    disclosed: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One probe template on its way through the search."""
+
+    extracted: Extracted
+    modality: Modality[Any]
+    scope: Scope
+    found: Found = field(default_factory=nothing)
+    hits: dict[int, Hit] = field(default_factory=dict)
+    penetration: float = 1.0
+    coverage: Coverage = field(default_factory=lambda: Coverage(0, 0, 0, 0))
+
+
+class Searcher:
+    """Searches the indexes of one database.
+
+    Parameters
+    ----------
+    store
+        The records.
+    index
+        Gives the index of a modality.
+    executor
+        Gives the executor that searches the parts.
+    """
+
+    def __init__(
+        self, store: Store, index: Callable[[str], Index], executor: Callable[[], Executor]
+    ) -> None:
+        self.store = store
+        self.index = index
+        self.executor = executor
+
+    def search(self, probes: Sequence[Sequence[Extracted]], query: Query) -> list[CandidateList]:
+        """Search all probes, templates with the same rights and finger together."""
+        clock = _Clock()
+        views = {e.modality: self.index(e.modality).view() for probe in probes for e in probe}
+        clock.lap("catch_up")
+        work = [[_progress(extracted, query.scope) for extracted in probe] for probe in probes]
+        everything = [part for probe in work for part in probe]
+        options = {name: registry.get(name).options(query.options) for name in views}
+        self._scan(everything, views, options, query)
+        clock.lap("scan")
+        for probe in work:
+            self._complete(probe, views, options, query)
+        clock.lap("complete")
+        return [self._answer(probe, views, options, query, clock) for probe in work]
+
+    def _scan(
+        self,
+        work: Sequence[_Progress],
+        views: Mapping[str, View],
+        options: Mapping[str, object | None],
+        query: Query,
+    ) -> None:
+        groups: dict[tuple[str, str, Scope], list[_Progress]] = {}
+        for part in work:
+            model = part.modality.model_id(part.extracted.template)
+            groups.setdefault((part.extracted.modality, model, part.scope), []).append(part)
+        for (name, model, scope), group in groups.items():
+            job = Job(
+                modality=name,
+                model_id=model,
+                templates=tuple(part.extracted.template for part in group),
+                scope=scope,
+                size=query.shortlist or _shortlist(group[0].modality, query.k),
+                pool=max(64, 4 * query.k),
+                exhaustive=query.exhaustive,
+                options=options[name],
+            )
+            self._run(group, views[name], job)
+
+    def _run(self, group: Sequence[_Progress], view: View, job: Job) -> None:
+        fitting = [p for p in view.parts if p.part.model_id == job.model_id]
+        answers = self.executor().run(fitting, job)
+        failed = [p for p, answer in zip(fitting, answers, strict=True) if answer is None]
+        good = [answer for answer in answers if answer is not None]
+        strangers = [p for p in view.parts if p.part.model_id != job.model_id and p.count]
+        missing = tuple(
+            [f"shard {p.part.name} ({p.count:,} records) did not answer" for p in failed]
+            + [
+                f"{p.count:,} records made by {p.part.model_id}, not {job.model_id}: re-enrol them"
+                for p in strangers
+            ]
+        )
+        unseen = sum(p.count for p in (*failed, *strangers))
+        for i, part in enumerate(group):
+            found = merged([answer[i] for answer in good])
+            passed = found.passed
+            part.found = found
+            part.penetration = found.compared / passed if passed else 0.0
+            part.coverage = Coverage(
+                records_searched=passed,
+                records_total=passed + unseen,
+                shards_searched=len(good),
+                shards_total=len(good) + len(failed) + len(strangers),
+                missing=missing,
+            )
+
+    def _complete(
+        self,
+        probe: Sequence[_Progress],
+        views: Mapping[str, View],
+        options: Mapping[str, object | None],
+        query: Query,
+    ) -> None:
+        """Score every promising subject on every template and reference, then rank."""
+        pool = max(64, 4 * query.k)
+        promising = [best_subjects(part.found, pool) for part in probe]
+        subjects = np.unique(np.concatenate(promising))
+        for part in probe:
+            name = part.extracted.modality
+            found = self._all_rows(part, subjects, views[name], options[name], query)
+            part.hits = hits_of(
+                part.extracted.template, found, part.modality, self._blobs, options[name]
+            )
+
+    def _all_rows(
+        self,
+        part: _Progress,
+        subjects: NDArray[np.int64],
+        view: View,
+        options: object | None,
+        query: Query,
+    ) -> Found:
+        seen = part.found
+        if query.exhaustive or part.modality.exact or seen.compared == seen.passed:
+            return _selected(seen, np.isin(seen.subjects, subjects))
+        job = Job(
+            modality=part.extracted.modality,
+            model_id=part.modality.model_id(part.extracted.template),
+            templates=(part.extracted.template,),
+            scope=part.scope,
+            size=0,
+            pool=len(subjects),
+            options=options,
+            subjects=(subjects,),
+        )
+        fitting = [p for p in view.parts if p.part.model_id == job.model_id]
+        answers = self.executor().run(fitting, job)
+        return merged([answer[0] for answer in answers if answer is not None])
+
+    def _blobs(self, keys: Sequence[int]) -> Mapping[int, bytes]:
+        if not keys:
+            return {}
+        with self.store.read() as connection:
+            return rows.blobs(connection, keys)
+
+    def _answer(
+        self,
+        probe: Sequence[_Progress],
+        views: Mapping[str, View],
+        options: Mapping[str, object | None],
+        query: Query,
+        clock: "_Clock",
+    ) -> CandidateList:
+        ranked = _ranked(probe)
+        if len(ranked) > query.k:
+            edge = sorted((score for score, _ in ranked.values()), reverse=True)[query.k - 1]
+            ranked = {s: entry for s, entry in ranked.items() if entry[0] >= edge}
+        people = self._people(list(ranked))
+        order = sorted(
+            ranked, key=lambda s: (-ranked[s][0], people[s].id) if s in people else (0, "")
+        )
+        chosen = [s for s in order if s in people][: query.k]
+        coverage = _joined([part.coverage for part in probe])
+        candidates = [
+            _candidate(rank, people[s], ranked[s], coverage.records_searched)
+            for rank, s in enumerate(chosen, start=1)
+        ]
+        clock.lap("rank")
+        candidates = self._explained(
+            candidates, [ranked[s][1] for s in chosen], probe, options, query
+        )
+        clock.lap("explain")
+        names = sorted({part.extracted.modality for part in probe})
+        return CandidateList(
+            candidates=tuple(candidates),
+            probe=", ".join(dict.fromkeys(_named(part) for part in probe)) or "probe",
+            modality=names[0] if len(names) == 1 else "fusion",
+            coverage=coverage,
+            penetration=max((part.penetration for part in probe), default=1.0),
+            generation=max((views[name].generation for name in names), default=0),
+            versions=_versions(probe),
+            timings=clock.laps(),
+            calibration=_calibration(probe, options),
+        )
+
+    def _people(self, keys: Sequence[int]) -> dict[int, "_Person"]:
+        if not keys:
+            return {}
+        columns = schema.subjects.c
+        with self.store.read() as connection:
+            found = connection.execute(
+                select(columns.key, columns.id, columns.reference, columns.owner).where(
+                    columns.key.in_(list(keys))
+                )
+            )
+            return {row.key: _Person(row.id, row.reference, row.owner) for row in found}
+
+    def _explained(
+        self,
+        candidates: list[Candidate],
+        traits: Sequence[Mapping[str, Hit]],
+        probe: Sequence[_Progress],
+        options: Mapping[str, object | None],
+        query: Query,
+    ) -> list[Candidate]:
+        wanted = [hit for hits in traits[: query.explain] for hit in hits.values()]
+        blobs = self._blobs([hit.key for hit in wanted])
+        explained = []
+        for candidate, hits in zip(candidates, traits, strict=True):
+            why: dict[str, Any] = {}
+            for trait, hit in hits.items():
+                if hit.key in blobs:
+                    why[trait] = _why(hit, blobs[hit.key], probe, options)
+            reasons = next(iter(why.values())) if len(probe) == 1 and why else why
+            explained.append(dataclasses.replace(candidate, why=reasons) if why else candidate)
+        return explained
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    id: str
+    reference: str
+    owner: str | None
+
+
+def _candidate(
+    rank: int, person: "_Person", entry: tuple[float, Mapping[str, Hit]], records: int
+) -> Candidate:
+    score, traits = entry
+    best = max(traits.values(), key=lambda hit: hit.log10_lr)
+    log10_lr = sum(hit.log10_lr for hit in traits.values())
+    fmr = best.fmr if len(traits) == 1 else math.nan
+    return Candidate(
+        rank=rank,
+        subject=person.id,
+        sample=f"s{best.sample}",
+        score=score,
+        log10_lr=log10_lr,
+        fmr=fmr,
+        expected_false=_expected_false(fmr, log10_lr, records),
+        owner=person.owner,
+        finger_position=best.position,
+        parts={trait: hit.log10_lr for trait, hit in traits.items()},
+    )
+
+
+class _Clock:
+    """Wall-clock seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        moment = time.perf_counter()
+        self._laps[name] = self._laps.get(name, 0.0) + moment - self._last
+        self._last = moment
+
+    def laps(self) -> dict[str, float]:
+        return {**self._laps, "total": sum(self._laps.values())}
+
+
+def _progress(extracted: Extracted, scope: Scope) -> _Progress:
+    positions = compatible_positions(extracted.finger_position)
+    return _Progress(
+        extracted, registry.get(extracted.modality), dataclasses.replace(scope, positions=positions)
+    )
+
+
+def _shortlist(modality: Modality[Any], k: int) -> int:
+    return max(int(getattr(modality, "shortlist_size", SHORTLIST)), 10 * k)
+
+
+def _selected(found: Found, kept: NDArray[np.bool_]) -> Found:
+    return Found(
+        found.keys[kept],
+        found.samples[kept],
+        found.subjects[kept],
+        found.positions[kept],
+        found.scores[kept],
+        found.compared,
+        found.passed,
+    )
+
+
+def _ranked(probe: Sequence[_Progress]) -> dict[int, tuple[float, dict[str, Hit]]]:
+    """Subject key -> (score to rank by, hits that count)."""
+    if len(probe) == 1:
+        part = probe[0]
+        trait = part.extracted.modality
+        return {s: (hit.score, {trait: hit}) for s, hit in part.hits.items()}
+    return fuse([(part.extracted.modality, part.hits) for part in probe])
+
+
+def _joined(coverages: Sequence[Coverage]) -> Coverage:
+    if len(coverages) == 1:
+        return coverages[0]
+    return Coverage(
+        records_searched=sum(c.records_searched for c in coverages),
+        records_total=sum(c.records_total for c in coverages),
+        shards_searched=sum(c.shards_searched for c in coverages),
+        shards_total=sum(c.shards_total for c in coverages),
+        missing=tuple(dict.fromkeys(name for c in coverages for name in c.missing)),
+    )
+
+
+def _expected_false(fmr: float, log10_lr: float, records: int) -> float:
+    """Return non-mates expected at this score or above.
+
+    Where no FMR is known, by the bound P(LR > x | different sources) <= 1/x (I. J. Good,
+    "Probability and the Weighing of Evidence", 1950, after Turing).
+    """
+    if not math.isnan(fmr):
+        return fmr * records
+    return (
+        records * min(1.0, 10.0 ** -min(log10_lr, 300.0)) if not math.isnan(log10_lr) else math.nan
+    )
+
+
+def _why(
+    hit: Hit,
+    blob: bytes,
+    probe: Sequence[_Progress],
+    options: Mapping[str, object | None],
+) -> Mapping[str, Any]:
+    for part in probe:
+        if part.hits.get(hit.subject) is hit:
+            reference = part.modality.loads(blob)
+            chosen = options[part.extracted.modality]
+            return part.modality.explain(part.extracted.template, reference, options=chosen)
+    return {}
+
+
+def _named(part: _Progress) -> str:
+    return part.extracted.label or part.extracted.sample.name
+
+
+def _versions(probe: Sequence[_Progress]) -> dict[str, str]:
+    models = {
+        part.extracted.modality: part.modality.model_id(part.extracted.template) for part in probe
+    }
+    return {"biomatch": __version__, **models}
+
+
+def _calibration(probe: Sequence[_Progress], options: Mapping[str, object | None]) -> str:
+    sources = [
+        part.modality.calibrate(np.zeros(1), options=options[part.extracted.modality]).source
+        for part in probe
+    ]
+    return " ".join(dict.fromkeys(sources))

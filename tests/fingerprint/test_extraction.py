@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from biomatch import fingerprint
+from biomatch.errors import (
+    NoFeaturesError,
+    OptionError,
+    ResolutionError,
+    SampleError,
+    UnreadableSampleError,
+)
+from biomatch.fingerprint.extraction import inside_polygon, prepare
+from biomatch.fingerprint.minutiae import Minutiae
+from biomatch.types import ImpressionType
+
+from .patterns import ridges
+
+
+def test_a_template_says_where_it_comes_from():
+    template = fingerprint.extract(
+        ridges(300, 280), 500, finger_position=2, impression=ImpressionType.PLAIN
+    )
+    assert (template.width, template.height) == (280, 300)
+    assert (template.ppi, template.ppi_stated) == (500, True)
+    assert template.extractor == "leader"
+    assert template.model_id.startswith("leader:")
+    assert template.finger_position == 2
+    assert template.impression is ImpressionType.PLAIN
+    assert 0 <= template.quality <= 100
+    assert template.mask.shape == (19, 18)
+    assert fingerprint.FingerprintTemplate.loads(template.dumps()) == template
+
+
+def test_unknown_resolution_is_assumed_and_said_so():
+    ready = prepare(ridges())
+    assert (ready.ppi, ready.stated) == (500, False)
+
+
+def test_resolution_of_the_file_is_used(tmp_path):
+    path = tmp_path / "print.png"
+    Image.fromarray(ridges(600, 600, 18)).save(path, dpi=(1000, 1000))
+    ready = prepare(path)
+    assert ready.image.shape == (300, 300)
+    assert ready.ppi == pytest.approx(1000, abs=0.1)
+    assert ready.stated
+    assert prepare(path, 600).image.shape == (500, 500)
+
+
+def test_minutiae_are_in_pixels_at_500_ppi():
+    at_500 = fingerprint.extract(ridges(320, 320), 500).minutiae.above(0.5)
+    at_1000 = fingerprint.extract(ridges(640, 640, 18), 1000).minutiae.above(0.5)
+    distance = np.hypot(
+        np.subtract.outer(at_500.x, at_1000.x), np.subtract.outer(at_500.y, at_1000.y)
+    )
+    assert (distance.min(axis=1) < 4).mean() > 0.8
+
+
+def test_colour_and_16_bit_give_the_same_grey():
+    grey = ridges()
+    deep = grey.astype(np.uint16) << 8
+    colour = np.repeat(grey[..., None], 3, axis=2)
+    assert np.array_equal(prepare(deep).image, grey)
+    assert np.abs(prepare(colour).image.astype(int) - grey).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("image", "ppi", "error", "words"),
+    [
+        (np.full((300, 300), 200, np.uint8), None, NoFeaturesError, "is blank"),
+        (ridges(40, 300), None, NoFeaturesError, "300 x 40 pixels"),
+        (ridges(1, 1), None, NoFeaturesError, "1 x 1 pixels"),
+        (ridges(), 72, ResolutionError, "72 ppi"),
+        (ridges(), 249, ResolutionError, "scan again at 500"),
+        (ridges(), 6000, ResolutionError, "6000 ppi"),
+        (ridges().astype(np.float32), None, UnreadableSampleError, "float32"),
+        (np.zeros((3, 3, 3, 3), np.uint8), None, UnreadableSampleError, "shape is"),
+        (np.zeros((0, 5), np.uint8), None, UnreadableSampleError, "shape is"),
+        (np.zeros((100, 5000), np.uint8), 250, UnreadableSampleError, "10000 x 200"),
+    ],
+)
+def test_bad_pictures_are_refused_in_one_sentence(image, ppi, error, words):
+    with pytest.raises(error, match=words) as caught:
+        fingerprint.extract(image, ppi)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_impression_without_minutiae_is_refused():
+    smooth = np.tile(np.linspace(0, 255, 300).astype(np.uint8), (300, 1))
+    with pytest.raises(NoFeaturesError, match="minutiae found, at least 4"):
+        fingerprint.extract(smooth)
+
+
+def test_an_unknown_extractor_is_refused():
+    with pytest.raises(OptionError, match="'best' is unknown"):
+        fingerprint.extract(ridges(), extractor="best")
+
+
+def test_a_bad_sample_does_not_stop_the_rest(tmp_path):
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    results = fingerprint.extract_many([ridges(), text, ridges()], 500)
+    assert [isinstance(r, SampleError) for r in results] == [False, True, False]
+    assert str(text) in str(results[1])
+    assert results[0] == results[2]
+
+
+def test_region_of_interest_keeps_what_is_inside():
+    corners = [(0, 0), (320, 0), (320, 160), (0, 160)]
+    everything = fingerprint.extract(ridges(), 500)
+    upper = fingerprint.extract(ridges(), 500, roi=corners)
+    assert 0 < len(upper) < len(everything)
+    assert (upper.minutiae.y <= 160).all()
+    assert upper.roi.tolist() == [list(map(float, corner)) for corner in corners]
+
+
+def test_inside_polygon_counts_crossings():
+    horseshoe = np.array(
+        [(0, 0), (30, 0), (30, 30), (20, 30), (20, 10), (10, 10), (10, 30), (0, 30)]
+    )
+    points = Minutiae([5, 15, 25, 15, 40], [20, 20, 20, 5, 5], [0] * 5, [0] * 5, [1] * 5)
+    assert inside_polygon(points, horseshoe).tolist() == [True, False, True, True, False]
+
+
+def test_examiners_minutiae_become_a_template():
+    rows = [(100, 100, 0, 0, 1), (200, 120, 1, 1, 0.8), (150, 300, 2, 2, 0.7), (400, 400, 3, 0, 1)]
+    template = fingerprint.from_minutiae(rows, 801, 640, 1000)
+    assert template.extractor == "examiner"
+    assert (template.width, template.height) == (401, 320)
+    assert template.minutiae.x.tolist() == [50, 200, 100, 75]
+    assert np.isnan(template.quality)
+    with pytest.raises(NoFeaturesError, match="3 minutiae"):
+        fingerprint.from_minutiae(rows[:3], 800, 640, 1000)
+    with pytest.raises(ResolutionError):
+        fingerprint.from_minutiae(rows, 800, 640, 100)

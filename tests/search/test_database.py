@@ -1,0 +1,150 @@
+"""Enrol, search, get, delete: the daily round, with a plugged-in modality."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biomatch.errors import DuplicateError, OptionError, RecordError
+from biomatch.search import Enrolled, Filters, Rejected
+
+
+def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
+    path.write_text(json.dumps([{"code": bytes(code).hex(), "name": name}]))
+    return path
+
+
+def test_enrol_search_get_delete(opened, tmp_path, codes, flipped):
+    with opened("case") as db:
+        for i, code in enumerate(codes):
+            (receipt,) = db.enrol(write(tmp_path / f"{i}.iris", code), subject=f"p{i}", owner="FR")
+            assert receipt == Enrolled(f"p{i}", receipt.sample, "iris")
+        found = db.search(flipped(codes[5], 20), modality="iris", k=3, actor="ana", purpose="test")
+        assert found.complete
+        assert [c.rank for c in found] == [1, 2, 3]
+        best = found[0]
+        assert (best.subject, best.owner) == ("p5", "FR")
+        assert best.score == pytest.approx(1 - 20 / 256)
+        assert best.why == {"different_bits": 20}
+        assert best.expected_false == pytest.approx(best.fmr * 60)
+        assert found.coverage.records_searched == 60
+        assert db.get("p5").samples[0].id == best.sample
+        assert db.template(best.sample).code == bytes(codes[5])
+        assert db.delete("p5", actor="ana") == 1
+        assert "p5" not in db
+        again = db.search(codes[5], modality="iris")
+        assert again[0].subject != "p5"
+        assert again.coverage.records_total == 59
+        with pytest.raises(RecordError, match="no subject 'p5'"):
+            db.get("p5")
+        assert db.audit_verify().intact
+    with opened("case") as db:
+        assert len(db) == 59
+        assert [s.id for s in db][:6] == ["p0", "p1", "p2", "p3", "p4", "p6"]
+        assert db.search(codes[7], modality="iris")[0].subject == "p7"
+        assert all(status.sound for status in db.index_verify())
+
+
+def test_a_table_gives_one_subject_a_row(opened, tmp_path, codes):
+    table = tmp_path / "many.iris"
+    table.write_text(
+        json.dumps([{"code": bytes(c).hex(), "name": f"n{i}"} for i, c in enumerate(codes)])
+    )
+    with opened() as db:
+        receipts = db.enrol(table)
+        assert [r.subject for r in receipts] == [f"n{i}" for i in range(60)]
+        again = db.enrol(table)
+        assert [r.sample for r in again] == [r.sample for r in receipts]
+        assert all(r.duplicate for r in again)
+        answers = list(db.search_many([table]))
+        assert [a[0].subject for a in answers] == [f"n{i}" for i in range(60)]
+
+
+def test_the_same_source_twice(opened, tmp_path, codes):
+    file = write(tmp_path / "a.iris", codes[0])
+    with opened() as db:
+        (first,) = db.enrol(file, subject="a")
+        (second,) = db.enrol(file, subject="a")
+        assert second.duplicate
+        assert second.sample == first.sample
+        with pytest.raises(DuplicateError, match="as subject 'a', not 'b'"):
+            db.enrol(file, subject="b")
+        (third,) = db.enrol(file, subject="b", duplicates="allow")
+        assert not third.duplicate
+        assert len(db) == 2
+
+
+def test_enrol_many_reports_bad_items_and_goes_on(opened, tmp_path, codes):
+    (tmp_path / "bad.iris").write_text("no code")
+    items = [
+        {"source": write(tmp_path / "a.iris", codes[0]), "subject": "a"},
+        tmp_path / "bad.iris",
+        {"source": tmp_path / "missing.iris"},
+        {"source": write(tmp_path / "b.iris", codes[1]), "subject": "b", "sex": "F"},
+        {"source": write(tmp_path / "c.iris", codes[2]), "subject": "a", "sex": "male"},
+        {"source": write(tmp_path / "d.iris", codes[3]), "subject": "b", "sex": "male"},
+        {"source": tmp_path / "a.iris", "subject": "a"},
+    ]
+    seen = []
+    with opened() as db:
+        results = db.enrol_many(items, on_result=seen.append)
+        assert seen == results
+        assert [type(r) for r in results] == [
+            Enrolled,
+            Rejected,
+            Rejected,
+            Enrolled,
+            Enrolled,
+            Rejected,
+            Enrolled,
+        ]
+        assert "bad.iris: no iris code" in results[1].error
+        assert results[2].kind == "UnreadableSampleError"
+        assert "has sex 'F', not 'M'" in results[5].error
+        assert results[6].duplicate or results[6].sample
+        assert db.get("a").sex == "M"
+        assert len(db) == 2
+
+
+def test_what_is_ambiguous_is_asked(opened, tmp_path, codes):
+    with opened() as db:
+        with pytest.raises(OptionError, match="modality="):
+            db.enrol(codes[0])
+        with pytest.raises(OptionError, match="no modality 'ear'"):
+            db.search(codes[0], modality="ear")
+        with pytest.raises(OptionError, match="k is 0"):
+            db.search(codes[0], modality="iris", k=0)
+        with pytest.raises(OptionError, match="iris has no option"):
+            db.search(codes[0], modality="iris", options={"colour": 1})
+        assert len(db.search(codes[0], modality="iris")) == 0
+
+
+def test_filters_and_updates(opened, codes):
+    with opened() as db:
+        for i, code in enumerate(codes):
+            db.enrol(
+                code,
+                modality="iris",
+                subject=f"p{i:02}",
+                owner="FR" if i % 2 else "DE",
+                year_of_birth=1950 + i if i != 3 else None,
+                gallery="odd" if i % 2 else "main",
+            )
+        probe = codes[4]
+        only = db.search(probe, modality="iris", k=60, filters=Filters(owners={"FR"}))
+        assert {c.owner for c in only} == {"FR"}
+        assert only.coverage.records_total == 30
+        born = db.search(
+            probe, modality="iris", k=60, filters=Filters(born_from=1955, born_to=1960)
+        )
+        assert {c.subject for c in born} == {"p03", "p05", "p06", "p07", "p08", "p09", "p10"}
+        db.update("p50", year_of_birth=1956)
+        born = db.search(
+            probe, modality="iris", k=60, filters=Filters(born_from=1955, born_to=1960)
+        )
+        assert "p50" in {c.subject for c in born}
+        assert (
+            len(db.search(probe, modality="iris", k=60, filters=Filters(galleries={"odd"}))) == 30
+        )
+        assert next(s.id for s in db.subjects(filters=Filters(galleries={"odd"}))) == "p01"
