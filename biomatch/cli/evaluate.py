@@ -70,8 +70,8 @@ def fingerprint(
 
 @evaluate.command(
     epilog=examples(
-        "biomatch evaluate face photos/ --gallery gallery.csv \\",
-        "    --probes probes.csv --nonmated strangers.csv --pairs pairs.csv",
+        "biomatch evaluate face photos/ --pairs pairs.csv --accuracy high",
+        "biomatch evaluate face photos/ --gallery gallery.csv --probes probes.csv",
     )
 )
 @click.argument("folder", type=FOLDER)

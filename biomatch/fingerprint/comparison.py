@@ -237,8 +237,19 @@ def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
                 left[p] = 0
         tried[trials] = seed
         trials += 1
-        fit_seed(a.plain, b.plain, work.first, work.second, work.cos, work.sin, count,
-                 work.relaxed, work.support[seed], seed, work.movement)
+        fit_seed(
+            a.plain,
+            b.plain,
+            work.first,
+            work.second,
+            work.cos,
+            work.sin,
+            count,
+            work.relaxed,
+            work.support[seed],
+            seed,
+            work.movement,
+        )
         found = settle(a, b, work)
         place = FINALISTS
         while place > 0 and found > worth[place - 1]:
