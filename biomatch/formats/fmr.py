@@ -6,6 +6,7 @@ that fits neither is refused with the field and offset where the likelier readin
 """
 
 import base64
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,9 @@ from biomatch.formats.minutiae_record import (
 __all__ = ["MAGIC", "fields", "read", "write"]
 
 MAGIC = iso19794_2.MAGIC
+MOST_DOUBTS = 1
+"""Oddities in a reading that the length field speaks against: the length itself is one."""
+
 Reader = Callable[[bytes, str], MinutiaeRecord]
 _READERS: dict[bytes, tuple[Reader, ...]] = {
     b" 20\0": (iso19794_2.read_2005, incits378.read_2004),
@@ -97,15 +101,21 @@ def read(data: bytes, name: str = "<record>") -> MinutiaeRecord:
             f"{name}: version at offset 4: is {data[4:8]!r}; known are "
             + ", ".join(repr(version) for version in _READERS)
         )
-    records, errors = [], []
-    for reader in _likelier_first(data, readers):
-        try:
-            records.append(reader(data, name))
-        except FormatError as error:
-            errors.append(error)
-    if not records:
-        raise errors[0]
-    return min(records, key=doubts)
+    first, *others = _likelier_first(data, readers)
+    found: list[MinutiaeRecord] = []
+    refusal: FormatError | None = None
+    try:
+        found.append(first(data, name))
+    except FormatError as error:
+        refusal = error
+    for reader in others:
+        with contextlib.suppress(FormatError):
+            found.append(reader(data, name))
+    if refusal is not None:
+        found = [record for record in found if doubts(record) <= MOST_DOUBTS]
+    if not found:
+        raise refusal or FormatError(f"{name}: is of no known edition")
+    return min(found, key=doubts)
 
 
 def _likelier_first(data: bytes, readers: tuple[Reader, ...]) -> tuple[Reader, ...]:

@@ -48,6 +48,8 @@ def read_2004(data: bytes, name: str = "<record>") -> MinutiaeRecord:
         "HHHHHHHBB", "record header"
     )
     image = Geometry(width, height, x_ppcm, y_ppcm)
+    if not count:
+        raise cursor.fail("number of finger views", "is 0")
     whole = length == len(data)
     views = tuple(_view_2004(cursor, image, whole=whole) for _ in range(count))
     return MinutiaeRecord(
@@ -130,6 +132,8 @@ def read_2009(data: bytes, name: str = "<record>") -> MinutiaeRecord:
     length, owner, product, certified, device, count, reserved = cursor.unpack(
         "IHHBHBB", "record header"
     )
+    if not count:
+        raise cursor.fail("number of finger views", "is 0")
     whole = length == len(data)
     views = tuple(_view_2009(cursor, whole=whole) for _ in range(count))
     return MinutiaeRecord(

@@ -659,7 +659,7 @@ def doubts(record: MinutiaeRecord) -> int:
     """
     impressions = IMPRESSIONS[record.standard]
     odd = (record.stated_length is not None) + bool(record.trailing.strip(b"\0"))
-    odd += bool(record.reserved) + (not record.views)
+    odd += bool(record.reserved)
     for view in record.views:
         image = view.image
         odd += view.position not in POSITIONS

@@ -113,8 +113,6 @@ def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
 
 def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     record = fmr.read(data, str(path))
-    if not record.views:
-        raise UnreadableSampleError(f"{path}: the {record.standard.value} record has no view")
     digest = _digest(data)
     return [
         Sample(
