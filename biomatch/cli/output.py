@@ -70,8 +70,7 @@ def emit(
 def emit_record(record: Row, format_: str, *, title: str = "") -> None:
     """Print one record: as two columns in a table, else as one object or row."""
     if format_ == "table":
-        rows = [{"field": key, "value": value} for key, value in record.items()]
-        emit(rows, format_, title=title)
+        _pairs(record, title)
     elif format_ == "json":
         click.echo(json.dumps(plain(record), indent=2, ensure_ascii=False))
     else:
@@ -108,7 +107,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str, note: str) -
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(
-            column.replace("_", " "),
+            _heading(column),
             justify="right" if column in numeric else "left",
             overflow="fold",
         )
@@ -117,6 +116,21 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str, note: str) -
     console.print(table)
     if note:
         console.print(Text(note))
+
+
+def _pairs(record: Row, title: str) -> None:
+    if title:
+        click.echo(title)
+    width = max((len(key) for key in record), default=0)
+    for key, value in record.items():
+        click.echo(f"{_heading(key):<{width}}  {_shown(value)}")
+
+
+HEADINGS = {"log10_lr": "log10 LR", "fmr": "FMR", "sha256": "sha256"}
+
+
+def _heading(key: str) -> str:
+    return HEADINGS.get(key, key.replace("_", " "))
 
 
 def _shown(value: Any) -> str:

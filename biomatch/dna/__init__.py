@@ -1,13 +1,78 @@
-"""DNA STR profiles: reading, matching, statistics, kinship and mixtures."""
+"""DNA STR profiles: reading, matching, statistics, kinship, pedigrees and mixtures.
+
+>>> from biomatch import dna
+>>> table = dna.Frequencies.load("nist1036", population="Cauc")
+>>> profile = dna.DnaProfile.from_alleles({"TH01": ("6", "9.3"), "FGA": ("20", "23")})
+>>> f"{dna.rmp(profile, table, theta=0.01, formula='nrc41'):.3g}"
+'0.0061'
+"""
 
 from typing import TYPE_CHECKING
 
+from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.kinship import (
+    RELATIONS,
+    familial_search,
+    kinship_lr,
+    least_favourable_kinship,
+    y_check,
+)
+from biomatch.dna.kits import get_kit
+from biomatch.dna.loci import LOCUS_SETS, canonical
+from biomatch.dna.matching import Comparison, compare
+from biomatch.dna.missing import Family, missing_person, rank_families, rank_remains
+from biomatch.dna.mixture import (
+    MixtureModel,
+    estimate_dropout,
+    mixture_lr,
+    rank_contributors,
+)
+from biomatch.dna.mutation import MutationModel
+from biomatch.dna.pedigree import Pedigree, Person, Sex
 from biomatch.dna.profile import DnaProfile
+from biomatch.dna.relationship import compare_pedigrees, pedigree_likelihood, pedigree_lr
+from biomatch.dna.rules import RuleSet, rule_set
+from biomatch.dna.statistics import expected_adventitious, least_favourable, rarity, rmp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DnaProfile", "read"]
+__all__ = [
+    "LOCUS_SETS",
+    "RELATIONS",
+    "Comparison",
+    "DnaProfile",
+    "Family",
+    "Frequencies",
+    "MixtureModel",
+    "MutationModel",
+    "Pedigree",
+    "Person",
+    "RuleSet",
+    "Sex",
+    "canonical",
+    "compare",
+    "compare_pedigrees",
+    "estimate_dropout",
+    "expected_adventitious",
+    "familial_search",
+    "get_kit",
+    "kinship_lr",
+    "least_favourable",
+    "least_favourable_kinship",
+    "missing_person",
+    "mixture_lr",
+    "pedigree_likelihood",
+    "pedigree_lr",
+    "rank_contributors",
+    "rank_families",
+    "rank_remains",
+    "rarity",
+    "read",
+    "rmp",
+    "rule_set",
+    "y_check",
+]
 
 
 def read(path: "str | Path") -> list[DnaProfile]:

@@ -155,6 +155,30 @@ class Frequencies:
             raise FormatError(f"{path}: cannot be read as text: {error}") from error
         return _parse(text, path.stem, str(path))
 
+    @classmethod
+    def find(
+        cls, source: "str | Path", populations: Iterable[str] = ()
+    ) -> "tuple[Frequencies, ...]":
+        """Return populations of a table that comes with biomatch or of a file; default all.
+
+        Raises
+        ------
+        OptionError
+            Unknown table or population.
+        FormatError
+            The file is no frequency table.
+        """
+        if str(source) in _TABLES:
+            tables = _shipped(str(source))
+        elif Path(source).is_file():
+            tables = cls.read_all(source)
+        else:
+            raise OptionError(
+                f"frequency table {str(source)!r} is neither a file nor one of {', '.join(_TABLES)}"
+            )
+        wanted = list(populations) or list(tables)
+        return tuple(_choose(tables, population, str(source)) for population in wanted)
+
     @staticmethod
     def available() -> "dict[str, dict[str, Frequencies]]":
         """All tables that come with biomatch: name -> population -> table."""
@@ -271,10 +295,12 @@ def _shipped(name: str) -> dict[str, Frequencies]:
 def _choose(tables: Mapping[str, Frequencies], population: str | None, where: str) -> Frequencies:
     if population is None and len(tables) == 1:
         return next(iter(tables.values()))
-    if population is None or population not in tables:
+    names = {name.casefold(): name for name in tables}
+    found = None if population is None else names.get(population.casefold())
+    if found is None:
         asked = f"has no population {population!r}" if population else "has several populations"
         raise OptionError(f"frequency table {where} {asked}; choose one of {', '.join(tables)}")
-    return tables[population]
+    return tables[found]
 
 
 def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:

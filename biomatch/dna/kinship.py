@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ __all__ = [
     "FamilialCandidate",
     "Kinship",
     "YComparison",
+    "conditional_genotype",
     "familial_search",
     "ibd_coefficients",
     "kinship",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 Coefficients = tuple[float, float, float]
+K = TypeVar("K", str, int)
 
 RELATIONS: Mapping[str, Coefficients] = MappingProxyType(
     {
@@ -178,26 +180,69 @@ def _genotype(tokens: tuple[str, ...]) -> tuple[str, str] | None:
     return (tokens[0], tokens[-1])
 
 
-def _locus_lr(
-    first: tuple[str, str],
-    second: tuple[str, str],
-    p: Mapping[str, float],
+def conditional_genotype(
+    genotype: tuple[K, K],
+    relative: tuple[K, K],
+    *,
+    shares: Mapping[K, float],
+    seen: Mapping[K, float],
     theta: float,
     coefficients: Coefficients,
 ) -> float:
+    """Return P(genotype | everybody typed, IBD with one of them), by the sampling formula.
+
+    Parameters
+    ----------
+    genotype, relative
+        Two alleles each, as tokens or as numbers of allele classes.
+    shares
+        Allele -> frequency.
+    seen
+        Allele -> how often it was seen in all typed persons, the relative included.
+    theta, coefficients
+        Coancestry coefficient and (k0, k1, k2).
+
+    Examples
+    --------
+    EuroForMix's test of ``calcGjoint``: alleles 1, 2, 3, 3 typed, theta 0.1, child of 1/2.
+
+    >>> shares, seen = {1: 0.1, 2: 0.2, 3: 0.7}, {1: 1, 2: 1, 3: 2}
+    >>> child = (0.0, 1.0, 0.0)
+    >>> round(conditional_genotype((1, 2), (1, 2), shares=shares, seen=seen, theta=0.1,
+    ...                            coefficients=child), 4)
+    0.1808
+    """
+    total = sum(seen.values())
+
+    def drawn(allele: K, before: int = 0, count: int = 0) -> float:
+        share = (seen.get(allele, 0.0) + before) * theta + (1.0 - theta) * shares[allele]
+        return share / (1.0 + (total + count - 1.0) * theta)
+
     k0, k1, k2 = coefficients
-    c, d = second
+    a, b = genotype
+    none = drawn(a) * drawn(b, int(a == b), 1) * (1.0 if a == b else 2.0)
+    one = 0.5 * relative.count(a) * drawn(b)
+    if a != b:
+        one += 0.5 * relative.count(b) * drawn(a)
+    both = 1.0 if {*genotype} == {*relative} else 0.0
+    return k0 * none + k1 * one + k2 * both
 
-    def drawn(token: str, seen: Sequence[str]) -> float:
-        share = (1.0 - theta) * p[token] + seen.count(token) * theta
-        return share / (1.0 + (len(seen) - 1) * theta)
 
-    none_shared = drawn(c, first) * drawn(d, (*first, c)) * (1.0 if c == d else 2.0)
-    one_shared = 0.5 * first.count(c) * drawn(d, first)
-    if c != d:
-        one_shared += 0.5 * first.count(d) * drawn(c, first)
-    both_shared = 1.0 if first == second else 0.0
-    return k0 + (k1 * one_shared + k2 * both_shared) / none_shared
+def _locus_lr(
+    first: tuple[str, str],
+    second: tuple[str, str],
+    shares: Mapping[str, float],
+    theta: float,
+    coefficients: Coefficients,
+) -> float:
+    seen = {token: float(first.count(token)) for token in first}
+
+    def given(chosen: Coefficients) -> float:
+        return conditional_genotype(
+            second, first, shares=shares, seen=seen, theta=theta, coefficients=chosen
+        )
+
+    return given(coefficients) / given(RELATIONS["unrelated"])
 
 
 def kinship(

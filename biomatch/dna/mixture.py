@@ -28,7 +28,12 @@ from numpy.typing import NDArray
 
 from biomatch.dna.alleles import is_exact, sort_alleles
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.kinship import Coefficients, ibd_coefficients
+from biomatch.dna.kinship import (
+    RELATIONS,
+    Coefficients,
+    conditional_genotype,
+    ibd_coefficients,
+)
 from biomatch.dna.loci import is_autosomal, sort_loci
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.statistics import check_theta, log10_lr
@@ -42,6 +47,7 @@ __all__ = [
     "mixture",
     "mixture_lr",
     "mixture_table",
+    "rank_contributors",
 ]
 
 Genotype = tuple[int, int]
@@ -310,8 +316,16 @@ def _relative_likelihood(
 ) -> float:
     """Probability of the locus when one unknown contributor is related to a typed person."""
     total = 0.0
+    seen = {place: float(count) for place, count in enumerate(stain.copies(side.typed))}
     for genotype in combinations_with_replacement(range(len(stain.shares)), 2):
-        chance = _related_probability(stain, side.typed, genotype, relative, model)
+        chance = conditional_genotype(
+            genotype,
+            relative,
+            shares={place: float(share) for place, share in enumerate(stain.shares)},
+            seen=seen,
+            theta=model.theta,
+            coefficients=model.relation or RELATIONS["unrelated"],
+        )
         if chance > 0.0:
             given = replace(
                 side,
@@ -321,31 +335,6 @@ def _relative_likelihood(
             )
             total += chance * _likelihood(stain, given, model)
     return total
-
-
-def _related_probability(
-    stain: _Stain,
-    typed: tuple[Genotype, ...],
-    genotype: Genotype,
-    relative: Genotype,
-    model: MixtureModel,
-) -> float:
-    """P(genotype | everybody typed, IBD with a relative), by the sampling formula."""
-    k0, k1, k2 = model.relation or (1.0, 0.0, 0.0)
-    seen = stain.copies(typed)
-    theta, total = model.theta, float(seen.sum())
-
-    def drawn(place: int, extra: int = 0, count: int = 0) -> float:
-        share = (seen[place] + extra) * theta + (1.0 - theta) * stain.shares[place]
-        return float(share / (1.0 + (total + count - 1.0) * theta))
-
-    a, b = genotype
-    none = drawn(a) * drawn(b, int(a == b), 1) * (1.0 if a == b else 2.0)
-    one = 0.5 * relative.count(a) * drawn(b)
-    if a != b:
-        one += 0.5 * relative.count(b) * drawn(a)
-    both = 1.0 if sorted(genotype) == sorted(relative) else 0.0
-    return k0 * none + k1 * one + k2 * both
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,30 +446,86 @@ def mixture(
     ProfileError
         No locus can be used.
     """
-    model = (model or MixtureModel()).checked(len(known))
-    if estimate:
-        model = replace(model, dropout=estimate_dropout(evidence, frequencies, known, model))
-    loci: dict[str, float] = {}
-    names = _stain_loci(evidence)
-    for locus in names:
-        tokens = _tokens(candidate, locus)
-        if tokens and locus in frequencies:
-            ready = _prepare(evidence, locus, known, frequencies, model)
-            loci[locus] = ready.ratio(ready.stain.genotype(tokens))
-    if not loci:
-        raise ProfileError(
-            f"stain {evidence.name!r} and candidate {candidate.name!r} have no locus in common "
-            f"that frequency table {frequencies} knows"
+    return _Scorer(evidence, frequencies, known, model, estimate=estimate).score(candidate)
+
+
+class _Scorer:
+    """Compares candidates with one stain, computing each genotype's LR only once."""
+
+    def __init__(
+        self,
+        evidence: DnaProfile,
+        frequencies: Frequencies,
+        known: Sequence[DnaProfile],
+        model: MixtureModel | None,
+        *,
+        estimate: bool,
+    ) -> None:
+        model = (model or MixtureModel()).checked(len(known))
+        if estimate:
+            model = replace(model, dropout=estimate_dropout(evidence, frequencies, known, model))
+        self._evidence = evidence
+        self._frequencies = frequencies
+        self._model = model
+        self._estimated = estimate
+        self._names = _stain_loci(evidence)
+        self._ready = {
+            locus: _prepare(evidence, locus, known, frequencies, model)
+            for locus in self._names
+            if locus in frequencies
+        }
+        self._ratios: dict[tuple[str, Genotype], float] = {}
+
+    def score(self, candidate: DnaProfile) -> Mixture:
+        """Compare one candidate over the loci where they are typed."""
+        loci = {}
+        for locus, ready in self._ready.items():
+            if tokens := _tokens(candidate, locus):
+                key = (locus, ready.stain.genotype(tokens))
+                if key not in self._ratios:
+                    self._ratios[key] = ready.ratio(key[1])
+                loci[locus] = self._ratios[key]
+        if not loci:
+            raise ProfileError(
+                f"stain {self._evidence.name!r} and candidate {candidate.name!r} have no locus in "
+                f"common that frequency table {self._frequencies} knows"
+            )
+        return Mixture(
+            log10=log10_lr(loci),
+            loci=MappingProxyType(loci),
+            unused=tuple(locus for locus in self._names if locus not in loci),
+            model=self._model,
+            estimated=self._estimated,
+            table=str(self._frequencies),
+            minimum_rule=self._frequencies.minimum_rule,
         )
-    return Mixture(
-        log10=log10_lr(loci),
-        loci=MappingProxyType(loci),
-        unused=tuple(locus for locus in names if locus not in loci),
-        model=model,
-        estimated=estimate,
-        table=str(frequencies),
-        minimum_rule=frequencies.minimum_rule,
-    )
+
+
+def rank_contributors(
+    evidence: DnaProfile,
+    candidates: Sequence[DnaProfile],
+    tables: Sequence[Frequencies],
+    *,
+    known: Sequence[DnaProfile] = (),
+    model: MixtureModel | None = None,
+    estimate: bool = False,
+) -> list[tuple[DnaProfile, Mixture]]:
+    """Rank candidates as contributors to a stain, best first.
+
+    With several frequency tables each candidate has the smallest of its likelihood ratios.
+    Candidates without a usable locus in common are left out. Parameters as for `mixture`.
+    """
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    scorers = [_Scorer(evidence, table, known, model, estimate=estimate) for table in tables]
+    found = []
+    for candidate in candidates:
+        try:
+            results = [scorer.score(candidate) for scorer in scorers]
+        except ProfileError:
+            continue
+        found.append((candidate, min(results, key=lambda result: result.log10)))
+    return sorted(found, key=lambda pair: (-pair[1].log10, pair[0].name))
 
 
 def mixture_lr(

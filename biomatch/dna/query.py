@@ -114,17 +114,18 @@ class MatchQuery:
         barred = self._mixture and self._rules.stringency is Stringency.PRUEM
         return not barred and len(self.loci) >= max(1, self._rules.min_loci)
 
-    def filter_table(self, index: FilterIndex) -> tuple[ProbeTable, int]:
-        """Return the probe's table for the filter and the least filter loci a row must type."""
-        inside = [locus for locus in self.loci if locus.column in index.loci]
-        least = max(0, self._rules.min_loci - (len(self.loci) - len(inside)))
-        table = ProbeTable.empty(len(index.loci), untyped_counts=least < len(inside))
-        for locus in inside:
+    def filter_table(self, index: FilterIndex) -> ProbeTable:
+        """Return the probe's table for the filter."""
+        spare = len(self.loci) - self._rules.min_loci
+        table = ProbeTable.empty(len(index.loci), spare)
+        for locus in self.loci:
+            if locus.column not in index.loci:
+                continue
             place = index.loci.index(locus.column)
             nibbles = np.append(index.nibbles[place][locus.classes.codes], UNKNOWN)
             accepted = np.append(locus.accepted, True)
             table.add(place, nibbles, accepted, np.append(locus.weights, np.float32(0)))
-        return table, least
+        return table
 
     def scan(self) -> RowArray:
         """Visit all rows; a superset of the hits, ascending."""

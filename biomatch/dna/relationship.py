@@ -186,6 +186,7 @@ def pedigree_lr(
     Paternity of an alleged father who shares the child's paternal allele 9.3, frequency 0.3:
     LR = 1 / (2 p) for a heterozygote (Evett & Weir 1998, table 6.3).
 
+    >>> from biomatch.dna import Person
     >>> table = Frequencies.from_dict({"TH01": {"6": 0.2, "7": 0.5, "9.3": 0.3}})
     >>> typed = {
     ...     "mother": DnaProfile.from_alleles({"TH01": ("6", "6")}),

@@ -15,7 +15,9 @@ from biomatch.fingerprint.packing import PackedPrints, kept_rows, pack, unpack_i
 from biomatch.fingerprint.pose import (
     BENT_DISTANCE,
     DISTANCE,
+    FIRST_DISTANCE,
     assign,
+    closeness,
     fit_pairs,
     fit_seed,
     move,
@@ -39,9 +41,11 @@ MAX_PAIRS = 60
 """Pairs of minutiae that enter relaxation."""
 HYPOTHESES = 4
 """Movements that are tried."""
-ROUNDS = 3
+FINALISTS = 2
+"""Movements that are bent, the best of those tried."""
+ROUNDS = 2
 """Rounds of pairing and fitting a movement."""
-BENDS = 2
+BENDS = 6
 """Rounds of pairing and bending."""
 SAME_MOVEMENT = 0.5
 """A seed that fits an earlier one this well would give the same movement."""
@@ -76,6 +80,7 @@ class Work(NamedTuple):
     partner: I32
     cost: F32
     owner: I32
+    movements: F32
     best_movement: F32
     best_partner: I32
     best_cost: F32
@@ -111,6 +116,7 @@ def workspace(size_a: int, size_b: int) -> Work:
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
         np.empty(size_b, np.int32),
+        np.empty((FINALISTS, 4), np.float32),
         np.empty(4, np.float32),
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
@@ -135,23 +141,37 @@ def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def refine(a: Print, b: Print, work: Work) -> int:
-    """Pair and fit until the rigid movement settles, then bend; return the number of pairs."""
+def settle(a: Print, b: Print, work: Work) -> float:
+    """Pair and fit until the rigid movement settles; return the weighted number of pairs."""
+    rows = a.plain.shape[1]
+    moved, partner, cost = work.moved[:, :rows], work.partner[:rows], work.cost[:rows]
+    owner = work.owner[: b.plain.shape[1]]
+    reach = FIRST_DISTANCE
+    for _ in range(ROUNDS):
+        move(a.plain, work.movement, moved)
+        assign(moved, b.plain, reach, partner, cost, owner)
+        if fit_pairs(a.plain, b.plain, partner, cost, work.movement) < 2:
+            return 0.0
+        reach = DISTANCE
+    total = np.float32(0)
+    for i in range(rows):
+        if partner[i] >= 0:
+            total += closeness(cost[i])
+    return float(total)
+
+
+@numba.njit(cache=True, nogil=True)
+def bend(a: Print, b: Print, work: Work) -> None:
+    """Pair and bend `BENDS` times from the rigid movement."""
     rows = a.plain.shape[1]
     moved, bent = work.moved[:, :rows], work.bent[:, :rows]
     partner, cost = work.partner[:rows], work.cost[:rows]
     owner = work.owner[: b.plain.shape[1]]
-    for r in range(ROUNDS):
-        move(a.plain, work.movement, moved)
-        assign(moved, b.plain, DISTANCE * (1.3 if r == 0 else 1.0), partner, cost, owner)
-        if fit_pairs(a.plain, b.plain, partner, cost, work.movement) < 2:
-            return 0
     move(a.plain, work.movement, moved)
-    pairs = assign(moved, b.plain, DISTANCE, partner, cost, owner)
+    assign(moved, b.plain, DISTANCE, partner, cost, owner)
     for _ in range(BENDS):
         warp(moved, b.plain, partner, cost, bent)
-        pairs = assign(bent, b.plain, BENT_DISTANCE, partner, cost, owner)
-    return pairs
+        assign(bent, b.plain, BENT_DISTANCE, partner, cost, owner)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -177,27 +197,60 @@ def describe(a: Print, b: Print, work: Work, f: F32) -> None:
     shared = np.zeros(4, np.float32)
     overlap(a, b, work, shared)
     f[4:8] = shared
-    n_sim = 0
     for i in range(a.plain.shape[1]):
         j = work.partner[i]
         if j < 0:
             continue
-        w = math.exp(-0.5 * work.cost[i])
-        q = math.sqrt(a.plain[3, i] * b.plain[3, j])
+        w = closeness(work.cost[i])
+        q = a.plain[3, i] * b.plain[3, j]
         f[1] += 1
         f[2] += w
         f[3] += w * q
         if work.matrix[i, j] > 0:
             f[8] += work.matrix[i, j]
-            n_sim += 1
+            f[11] += 1
         if a.plain[4, i] == b.plain[4, j]:
             f[9] += w
         dx, dy = work.bent[0, i] - work.moved[0, i], work.bent[1, i] - work.moved[1, i]
         f[10] += dx * dx + dy * dy
-        f[14] += q
-    f[11] = n_sim
+        f[14] += a.plain[3, i]
+        f[15] += b.plain[3, j]
     f[12] = abs(math.atan2(work.movement[1], work.movement[0]))
-    f[13] = f[2] * f[2] / math.sqrt(max(f[4] * f[5], np.float32(1)))
+    f[13] = f[2] - 0.15 * ((f[6] - f[14]) + (f[7] - f[15]))
+
+
+@numba.njit(cache=True, nogil=True)
+def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
+    """Try the movements of the best pairs; leave the `FINALISTS` best in `work.movements`."""
+    trials = 0
+    tried = np.empty(HYPOTHESES, np.int64)
+    worth = np.zeros(FINALISTS, np.float32)
+    left = work.value[:count]
+    left[:] = work.relaxed[:count]
+    kept = 0
+    while trials < HYPOTHESES:
+        seed = np.argmax(left)
+        if left[seed] <= 0:
+            break
+        for p in range(count):
+            if p == seed or work.support[seed, p] > SAME_MOVEMENT:
+                left[p] = 0
+        tried[trials] = seed
+        trials += 1
+        fit_seed(a.plain, b.plain, work.first, work.second, work.cos, work.sin, count,
+                 work.relaxed, work.support[seed], seed, work.movement)
+        found = settle(a, b, work)
+        place = FINALISTS
+        while place > 0 and found > worth[place - 1]:
+            place -= 1
+        if place < FINALISTS:
+            for k in range(FINALISTS - 1, place, -1):
+                worth[k] = worth[k - 1]
+                work.movements[k] = work.movements[k - 1]
+            worth[place] = found
+            work.movements[place] = work.movement
+            kept = min(kept + 1, FINALISTS)
+    return kept
 
 
 @numba.njit(cache=True, nogil=True)
@@ -208,41 +261,18 @@ def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> Non
     count = consolidate(a, b, max_turn, work)
     if count < 2:
         return
+    f[13] = -1e9
     f[0] = relaxed_score(work.relaxed, count)
-    order = np.argsort(-work.relaxed[:count], kind="mergesort")
-    tried = np.empty(HYPOTHESES, np.int64)
-    trials = 0
     g = np.zeros(N_FEATURES, np.float32)
-    for seed in order:
-        fresh = True
-        for t in range(trials):
-            fresh = fresh and work.support[tried[t], seed] < SAME_MOVEMENT
-        if not fresh:
-            continue
-        tried[trials] = seed
-        trials += 1
-        fit_seed(
-            a.plain,
-            b.plain,
-            work.first,
-            work.second,
-            work.cos,
-            work.sin,
-            count,
-            work.relaxed,
-            work.support[seed],
-            seed,
-            work.movement,
-        )
-        if refine(a, b, work) >= 2:
-            describe(a, b, work, g)
-            if g[13] > f[13]:
-                f[1:] = g[1:]
-                work.best_movement[:] = work.movement
-                work.best_partner[:] = work.partner
-                work.best_cost[:] = work.cost
-        if trials == HYPOTHESES:
-            break
+    for k in range(hypothesise(a, b, count, work)):
+        work.movement[:] = work.movements[k]
+        bend(a, b, work)
+        describe(a, b, work, g)
+        if g[13] > f[13]:
+            f[1:] = g[1:]
+            work.best_movement[:] = work.movement
+            work.best_partner[:] = work.partner
+            work.best_cost[:] = work.cost
 
 
 @numba.njit(cache=True, nogil=True)
@@ -388,7 +418,7 @@ def match(
     return Match(
         score=float((design(features[None]) @ fitted.weights)[0] + fitted.bias),
         pairs=np.stack([kept_a[paired], kept_b[partner[paired]]], axis=1).astype(np.int64),
-        weights=np.exp(-0.5 * cost[paired].astype(np.float64)),
+        weights=(1 - 0.25 * cost[paired].astype(np.float64)) ** 2,
         rotation=math.atan2(float(movement[1]), float(movement[0])) if len(paired) else 0.0,
         translation=(float(movement[2]), -float(movement[3])) if len(paired) else (0.0, 0.0),
         overlap=(int(features[4]), int(features[5])),

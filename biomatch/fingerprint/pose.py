@@ -20,6 +20,8 @@ I32 = NDArray[np.int32]
 
 DISTANCE = 14.0
 """Distance at which two minutiae no longer pair, in pixels, under a rigid movement."""
+FIRST_DISTANCE = 18.0
+"""The same for a movement that has not settled."""
 BENT_DISTANCE = 12.0
 """The same once the movement follows the distortion."""
 ANGLE = 0.45
@@ -28,10 +30,11 @@ SEED_LEVER = 20.0
 """Lever arm in pixels that makes a direction weigh as much as a position in a seed's fit."""
 PAIR_LEVER = 14.0
 """The same in a fit to paired minutiae."""
-REACH = 60.0
-"""Standard deviation of the displacement field's kernel in pixels."""
-STIFFNESS = 1.0
-"""Weight of the pull towards no displacement, in pairs."""
+REACH = 93.0
+"""Pairs up to this far away guide a minutia, in pixels: biweight kernel, as wide as a Gaussian
+of 35 px, some four ridges; a narrower one sees too few pairs, a wider one bends too little."""
+STIFFNESS = 0.3
+"""Weight of the pull towards no displacement and no local rotation, in pairs."""
 TAU = 2 * math.pi
 
 
@@ -39,6 +42,13 @@ TAU = 2 * math.pi
 def wrap(angle: float) -> float:
     """Bring an angle difference into [-π, π)."""
     return angle - TAU * math.floor(angle / TAU + 0.5)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def closeness(cost: float) -> float:
+    """Weight of a pair by its cost: 1 exactly on each other, 1/4 at the limit, nearly exp(-c/2)."""
+    rest = np.float32(1) - np.float32(0.25) * cost
+    return rest * rest
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -102,7 +112,7 @@ def fit_pairs(a: F32, b: F32, partner: I32, cost: F32, movement: F32) -> int:
             continue
         pairs += 1
         turn = b[2, j] - a[2, i]
-        _add(sums, math.exp(-0.5 * cost[i]), a[0, i], a[1, i], b[0, j], b[1, j],
+        _add(sums, closeness(cost[i]), a[0, i], a[1, i], b[0, j], b[1, j],
              math.cos(turn), math.sin(turn), PAIR_LEVER)  # fmt: skip
     if pairs >= 2:
         _solve(sums, movement)
@@ -156,36 +166,50 @@ def assign(moved: F32, b: F32, distance: float, partner: I32, cost: F32, owner: 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def warp(moved: F32, b: F32, partner: I32, cost: F32, out: F32) -> None:
-    """Bend a rigidly moved print by the displacement field of its pairs.
+    """Bend a rigidly moved print: each minutia follows the pairs around it.
 
-    Each minutia's displacement is the kernel-weighted mean over the other pairs (itself left
-    out) of their residual position and direction.
+    For each minutia a local rigid movement is fitted to the *other* pairs, near ones weighing
+    more (biweight of `REACH`), and pulled towards no movement by `STIFFNESS` pairs.
     """
     count = moved.shape[1]
-    listed = np.empty(count, np.int32)
-    rx, ry = np.empty(count, np.float32), np.empty(count, np.float32)
-    ra, weight = np.empty(count, np.float32), np.empty(count, np.float32)
+    ax, ay = np.empty(count, np.float32), np.empty(count, np.float32)
+    bx, by = np.empty(count, np.float32), np.empty(count, np.float32)
+    ca, sa = np.empty(count, np.float32), np.empty(count, np.float32)
+    weight = np.empty(count, np.float32)
     pairs = 0
     for i in range(count):
         j = partner[i]
         if j >= 0:
-            listed[pairs] = i
-            rx[pairs], ry[pairs] = b[0, j] - moved[0, i], b[1, j] - moved[1, i]
-            ra[pairs] = wrap(b[2, j] - moved[2, i])
-            weight[pairs] = math.exp(-0.5 * cost[i])
+            ax[pairs], ay[pairs] = moved[0, i], moved[1, i]
+            bx[pairs], by[pairs] = b[0, j], b[1, j]
+            turn = b[2, j] - moved[2, i]
+            ca[pairs], sa[pairs] = math.cos(turn), math.sin(turn)
+            weight[pairs] = closeness(cost[i])
             pairs += 1
-    scale = np.float32(-0.5 / (REACH * REACH))
+    scale = np.float32(1 / (REACH * REACH))
+    lever = np.float32(PAIR_LEVER * PAIR_LEVER)
+    zero, one = np.float32(0), np.float32(1)
     for i in range(count):
-        total, sx, sy, sa = np.float32(STIFFNESS), np.float32(0), np.float32(0), np.float32(0)
+        x, y = moved[0, i], moved[1, i]
+        total, px, py, qx, qy = np.float32(STIFFNESS), zero, zero, zero, zero
+        dot, cross = np.float32(STIFFNESS * lever), zero
         for p in range(pairs):
-            k = listed[p]
-            if k != i:
-                dx, dy = moved[0, k] - moved[0, i], moved[1, k] - moved[1, i]
-                w = weight[p] * math.exp(scale * (dx * dx + dy * dy))
-                total += w
-                sx += w * rx[p]
-                sy += w * ry[p]
-                sa += w * ra[p]
-        out[0, i] = moved[0, i] + sx / total
-        out[1, i] = moved[1, i] + sy / total
-        out[2, i] = moved[2, i] + sa / total
+            ux, uy = ax[p] - x, ay[p] - y
+            vx, vy = bx[p] - x, by[p] - y
+            square = ux * ux + uy * uy
+            near = max(zero, one - square * scale)
+            w = weight[p] * near * near if square > zero else zero
+            total += w
+            px += w * ux
+            py += w * uy
+            qx += w * vx
+            qy += w * vy
+            dot += w * (ux * vx + uy * vy + lever * ca[p])
+            cross += w * (ux * vy - uy * vx + lever * sa[p])
+        dot -= (px * qx + py * qy) / total
+        cross -= (px * qy - py * qx) / total
+        length = math.sqrt(dot * dot + cross * cross) + np.float32(1e-9)
+        c, s = dot / length, cross / length
+        out[0, i] = x + (qx - (c * px - s * py)) / total
+        out[1, i] = y + (qy - (s * px + c * py)) / total
+        out[2, i] = moved[2, i] + math.atan2(s, c)

@@ -21,7 +21,7 @@ MIN_COMMON = CELLS // 2
 the base; half keeps small overlaps)."""
 PER_MINUTIA = 2
 """Pairs that one minutia may take part in."""
-LEVELS = 256
+LEVELS = 512
 ROOTS = np.sqrt(np.arange(SECTIONS * 64 + 1)).astype(np.float32)
 
 
@@ -67,18 +67,19 @@ def similarities(
 
 
 @numba.njit(cache=True, nogil=True)
-def _floor_level(matrix: F32, rows: int, columns: int, wanted: int) -> float:
-    """Similarity that about `wanted` entries reach."""
+def _floor_level(matrix: F32, rows: int, columns: int, wanted: int, starts: I32) -> int:
+    """Level that about `wanted` entries reach; `starts` receives where each level is listed."""
     histogram = np.zeros(LEVELS, np.int32)
     for i in range(rows):
         for j in range(columns):
             histogram[int(matrix[i, j] * (LEVELS - 1))] += 1
     seen = 0
     for level in range(LEVELS - 1, 0, -1):
+        starts[level] = seen
         seen += histogram[level]
         if seen >= wanted:
-            return level / (LEVELS - 1)
-    return 1 / (LEVELS - 1)
+            return level
+    return 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -87,24 +88,24 @@ def strongest_pairs(
 ) -> int:
     """Take the most similar pairs, each minutia at most `PER_MINUTIA` times.
 
-    Writes row, column and similarity, best first, and returns how many; ties go to the lower
-    row and column, so that results do not depend on the machine.
+    Writes row, column and similarity, best first, and returns how many. Similarities are
+    ordered in `LEVELS` steps (a counting sort); ties go to the lower row and column.
     """
-    floor = _floor_level(matrix, rows, columns, 4 * most)
-    places = np.empty(rows * columns, np.int64)
-    keys = np.empty(rows * columns, np.float32)
+    starts = np.zeros(LEVELS, np.int32)
+    floor = _floor_level(matrix, rows, columns, 4 * most, starts)
+    listed = np.empty(rows * columns, np.int32)
     found = 0
     for i in range(rows):
         for j in range(columns):
-            if matrix[i, j] >= floor:
-                places[found] = i * columns + j
-                keys[found] = -matrix[i, j]
+            level = int(matrix[i, j] * (LEVELS - 1))
+            if level >= floor:
+                listed[starts[level]] = i * columns + j
+                starts[level] += 1
                 found += 1
-    order = np.argsort(keys[:found], kind="mergesort")
     row_uses, column_uses = np.zeros(rows, np.uint8), np.zeros(columns, np.uint8)
     taken = 0
-    for place in order:
-        i, j = places[place] // columns, places[place] % columns
+    for place in listed[:found]:
+        i, j = place // columns, place % columns
         if row_uses[i] >= PER_MINUTIA or column_uses[j] >= PER_MINUTIA:
             continue
         row_uses[i] += 1

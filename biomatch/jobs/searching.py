@@ -21,7 +21,7 @@ from biomatch.types import CandidateList, Sample
 if TYPE_CHECKING:
     from biomatch.search import Database
 
-__all__ = ["Reporting", "report", "search"]
+__all__ = ["Reporting", "report", "search", "write_index_of"]
 
 INDEX = "index.html"
 ERRORS = "errors.csv"
@@ -204,6 +204,12 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     temporary.replace(path)
+
+
+def write_index_of(path: Path, lines: Sequence[Mapping[str, Any]], *, title: str) -> Path:
+    """Write the page that links reports made one by one."""
+    rows = [{key: value for key, value in line.items() if key != "report"} for line in lines]
+    return html.write_index(path, rows, title=title, facts={"Searches": f"{len(rows):,}"})
 
 
 def _finish(reporting: Reporting, outcome: Outcome) -> None:
