@@ -109,7 +109,11 @@ def records(draw: st.DrawFn, standard: Standard | None = None) -> MinutiaeRecord
         draw(views(standard, number, image if old else draw(geometries())))
         for number in range(count)
     )
-    certified = draw(st.sampled_from((0, 8 if old else 0x80)))
+    certified = draw(
+        st.sampled_from(
+            (0, 0x80 if standard in (Standard.ANSI_2009, Standard.ANSI_2009_AM1) else 8)
+        )
+    )
     iso_2011 = standard is Standard.ISO_2011
     has_certificates = iso_2011 and (any(view.certificates for view in made) or draw(st.booleans()))
     return MinutiaeRecord(

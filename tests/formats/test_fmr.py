@@ -182,3 +182,9 @@ def test_one_image_size_in_the_old_editions() -> None:
     other = replace(record.views[0], image=Geometry(1, 1))
     with pytest.raises(FormatError, match="one image size"):
         fmr.write(replace(record, views=(record.views[0], other)))
+
+
+def test_the_draft_of_2007_is_told_from_2009() -> None:
+    for standard in (Standard.ANSI_2007, Standard.ANSI_2009):
+        record = replace(sample(standard), product_owner=0x42, product_type=0x11, device=0xB5)
+        assert plain(fmr.read(fmr.write(record))) == record

@@ -38,7 +38,7 @@ from biomatch.formats.minutiae_record import (
 from biomatch.formats.sniff import HEAD, Kind, sniff
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-LARGEST_SEED = 40_000
+LARGEST_SEED = 10_000
 Target = Callable[[bytes], object]
 
 
@@ -294,10 +294,9 @@ _SHARED: dict[str, tuple[str, ...]] = {
 
 
 def seeds(name: str) -> list[bytes]:
-    """Bytes that the target accepts, at most `LARGEST_SEED` of each."""
+    """Bytes that the target accepts, none longer than `LARGEST_SEED`."""
     found = list(_OWN[name]())
     for pattern in _SHARED.get(name, ()):
-        found += [
-            p.read_bytes()[:LARGEST_SEED] for p in sorted(SHARED.glob(pattern)) if p.is_file()
-        ]
+        paths = (path for path in sorted(SHARED.glob(pattern)) if path.is_file())
+        found += [path.read_bytes() for path in paths if path.stat().st_size <= LARGEST_SEED]
     return found
