@@ -16,7 +16,7 @@ from biomatch.types import Calibration, FloatArray, Sample
 
 __all__ = ["MODALITY", "FaceModality", "FaceOptions"]
 
-EXTRACTION = ("accuracy", "max_faces", "device", "policy")
+EXTRACTION = ("accuracy", "max_faces", "device", "policy", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FaceOptions:
     """
 
     model_id: str
-    calibration: calibration.FaceCalibration | None = None
+    calibration: "calibration.FaceCalibration | None" = None
 
 
 class FaceModality:

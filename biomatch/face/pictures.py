@@ -45,7 +45,12 @@ class Photograph:
         return float(self.size[0] / self.pixels.shape[1])
 
 
-def read(source: Path | str | bytes | NDArray[Any], name: str | None = None) -> Photograph:
+def read(
+    source: Path | str | bytes | NDArray[Any],
+    name: str | None = None,
+    *,
+    detail: int = parameters.FINE_SIDE,
+) -> Photograph:
     """Read a photograph from a file, its bytes, or an array.
 
     Parameters
@@ -55,6 +60,9 @@ def read(source: Path | str | bytes | NDArray[Any], name: str | None = None) -> 
         float in 0 to 1.
     name
         For error messages; default: the path.
+    detail
+        Longest side that detection needs; a large JPEG is decoded at the smallest eighth,
+        quarter or half that is one and a half times as large.
 
     Raises
     ------
@@ -66,7 +74,7 @@ def read(source: Path | str | bytes | NDArray[Any], name: str | None = None) -> 
         return Photograph(pixels, (pixels.shape[1], pixels.shape[0]), name or "<array>")
     called = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     data = source if isinstance(source, bytes) else _bytes(Path(source), called)
-    reduced = _reduced_jpeg(data, called)
+    reduced = _reduced_jpeg(data, called, round(parameters.DECODED_RATIO * detail))
     if reduced is not None:
         return reduced
     try:
@@ -108,7 +116,7 @@ def _from_array(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(images.to_rgb(pixels))
 
 
-def _reduced_jpeg(data: bytes, name: str) -> Photograph | None:
+def _reduced_jpeg(data: bytes, name: str, side: int) -> Photograph | None:
     """Decode a large JPEG small; None when it is no large JPEG."""
     from PIL import Image, ImageOps
 
@@ -118,9 +126,9 @@ def _reduced_jpeg(data: bytes, name: str) -> Photograph | None:
         picture: Image.Image = Image.open(io.BytesIO(data))
         width, height = picture.size
         longest = max(width, height)
-        if longest < 2 * parameters.DECODED_SIDE or width * height > images.MAX_PIXELS:
+        if longest < 2 * side or width * height > images.MAX_PIXELS:
             return None  # the general reader decodes or refuses it
-        target = parameters.DECODED_SIDE / longest
+        target = side / longest
         picture.draft("RGB", (round(width * target), round(height * target)))
         picture = ImageOps.exif_transpose(picture)
         pixels = np.asarray(picture.convert("RGB"))

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from biomatch.errors import OptionError, UnreadableSampleError
-from biomatch.formats import fmr, templates
+from biomatch.fingerprint import markup
+from biomatch.formats import ansi_nist, fmr, iso19794_4, iso19794_5, templates
+from biomatch.formats.ansi_nist import contents
 from biomatch.formats.sniff import HEAD, Kind, sniff
-from biomatch.types import ImpressionType, Sample
+from biomatch.types import Sample
 
 __all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
 
@@ -50,6 +52,9 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
     kind = sniff(data[:HEAD])
     reader = _READERS.get(kind)
     if reader is None:
+        other = _UNREAD.get(data[:4])
+        if other is not None:
+            raise UnreadableSampleError(f"{path}: is {other}, which biomatch does not read")
         raise UnreadableSampleError(
             f"{path}: is no picture, minutiae record, ANSI/NIST-ITL transaction or DNA table "
             f"that biomatch knows; it starts with {data[:8]!r}"
@@ -111,8 +116,6 @@ def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
 
 def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     record = fmr.read(data, str(path))
-    if not record.views:
-        raise UnreadableSampleError(f"{path}: the {record.standard.value} record has no view")
     digest = _digest(data)
     return [
         Sample(
@@ -125,6 +128,42 @@ def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
             sha256=digest,
         )
         for template in templates.to_templates(record)
+    ]
+
+
+def _transaction(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    transaction = ansi_nist.read(data, str(path))
+    samples = contents.samples(transaction, path, _digest(data))
+    if not samples:
+        kinds = sorted({record.type for record in transaction.records})
+        raise UnreadableSampleError(
+            f"{path}: the transaction holds no fingerprint, palm, face or minutiae, only records "
+            f"of Type-{', Type-'.join(map(str, kinds))}"
+        )
+    return samples
+
+
+def _finger_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    digest = _digest(data)
+    return [
+        Sample(
+            "fingerprint",
+            path=path,
+            image=finger.pixels(str(path)),
+            ppi=finger.ppi,
+            finger_position=contents.known_position(finger.position),
+            impression=templates.impression_type(finger.impression),
+            sha256=digest,
+        )
+        for finger in iso19794_4.read(data, str(path)).images
+    ]
+
+
+def _face_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    digest = _digest(data)
+    return [
+        Sample("face", path=path, image=face.pixels(str(path)), sha256=digest)
+        for face in iso19794_5.read(data, str(path)).images
     ]
 
 
@@ -143,21 +182,34 @@ def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     except (ValueError, RecursionError) as error:
         raise UnreadableSampleError(f"{path}: is not valid JSON ({error})") from error
     if isinstance(content, dict) and "minutiae" in content:
+        made = markup.loads(data, name=str(path))
         return [
             Sample(
                 "fingerprint",
                 path=path,
-                impression=ImpressionType.LATENT,
+                template=made,
+                ppi=made.ppi,
+                finger_position=made.finger_position,
+                impression=made.impression,
                 sha256=_digest(data),
             )
         ]
     return _table(path, data, modality)
 
 
+_UNREAD = {
+    b"IIR\0": "an iris image record (ISO/IEC 19794-6)",
+    b"VIR\0": "a vascular image record (ISO/IEC 19794-9)",
+    b"FSP\0": "a finger pattern record (ISO/IEC 19794-3)",
+    b"%PDF": "a PDF document",
+}
 Reader = Callable[[Path, bytes, str | None], list[Sample]]
 _READERS: dict[Kind, Reader] = {
     Kind.PICTURE: _picture,
     Kind.MINUTIAE_RECORD: _minutiae_record,
+    Kind.TRANSACTION: _transaction,
+    Kind.FINGER_RECORD: _finger_record,
+    Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
     Kind.XML: _table,
     Kind.WORKBOOK: _table,

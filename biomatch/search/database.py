@@ -10,12 +10,37 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy import select
 
-from biomatch.database import AuditReport, Store, schema
+from biomatch.database import AuditReport, Store, Writer, schema
 from biomatch.errors import BiomatchError, DuplicateError, OptionError, RecordError, SharingError
 from biomatch.search import registry
+from biomatch.search.casework import (
+    Case,
+    Conclusion,
+    Decision,
+    SearchRecord,
+    cases,
+    close_case,
+    decide,
+    decisions,
+    ensure_case,
+    find_case,
+    open_case,
+    searches,
+    stored_answer,
+)
+from biomatch.search.comparison import Comparison, compare
+from biomatch.search.dedup import Pair, Progress, dedup, pairs
 from biomatch.search.enrolment import Entry, Person, enrol, known, refresh, remove
 from biomatch.search.executors import Executor, Inline, Threads
 from biomatch.search.filters import Filters, Scope
+from biomatch.search.galleries import (
+    Gallery,
+    all_galleries,
+    check_rights,
+    enlist,
+    put,
+    redacted,
+)
 from biomatch.search.index import Index, IndexStatus
 from biomatch.search.records import (
     Enrolled,
@@ -29,7 +54,8 @@ from biomatch.search.records import (
 from biomatch.search.searcher import Query, Searcher
 from biomatch.search.sources import Extracted, Source, extract, probe_of, to_sample
 from biomatch.search.trail import record_searches
-from biomatch.types import CandidateList, ImpressionType, Probe
+from biomatch.search.watch import Alert, alerts, tell, watch
+from biomatch.types import CandidateList, ImpressionType, Probe, Sample
 
 __all__ = ["Database", "open"]
 
@@ -41,7 +67,8 @@ def open(  # noqa: A001 - the public name
     location: str | os.PathLike[str] = ":memory:",
     *,
     index: str | os.PathLike[str] | None = None,
-    workers: int = 0,
+    threads: int = 0,
+    processes: int = 0,
     as_owner: str | None = None,
     create: bool = True,
 ) -> "Database":
@@ -54,8 +81,10 @@ def open(  # noqa: A001 - the public name
     index
         Folder of the derived index; default ``<file>.index`` beside a SQLite file, and
         ``~/.cache/biomatch/<database uuid>`` for PostgreSQL.
-    workers
-        Threads that search the parts of a gallery side by side; 0 = the calling thread.
+    threads
+        Threads that search the segments of a gallery side by side; 0 = the calling thread.
+    processes
+        Worker processes that do so instead (see `biomatch.search.pool`).
     as_owner
         Owner in whose name to work: sharing rules then apply. None = the operator, who sees
         everything.
@@ -76,10 +105,18 @@ def open(  # noqa: A001 - the public name
     store = Store(location, create=create)
     try:
         root = Path(index) if index is not None else _index_folder(store)
-        return Database(store, root, workers=workers, as_owner=as_owner)
+        return Database(store, root, executor=_chosen(threads, processes), as_owner=as_owner)
     except BaseException:
         store.close()
         raise
+
+
+def _chosen(threads: int, processes: int) -> Executor:
+    if processes > 0:
+        from biomatch.search.pool import ProcessPool
+
+        return ProcessPool(processes)
+    return Threads(threads) if threads > 1 else Inline()
 
 
 def _index_folder(store: Store) -> Path:
@@ -97,14 +134,20 @@ class Database:
     """
 
     def __init__(
-        self, store: Store, root: Path, *, workers: int = 0, as_owner: str | None = None
+        self,
+        store: Store,
+        root: Path,
+        *,
+        executor: Executor | None = None,
+        as_owner: str | None = None,
     ) -> None:
         self.store = store
         self.as_owner = as_owner
         self._root = root
         self._indexes: dict[str, Index] = {}
         self._lock = threading.Lock()
-        self._executor: Executor = Threads(workers) if workers > 1 else Inline()
+        self._callbacks: list[Callable[[Alert], None]] = []
+        self._executor = executor or Inline()
         self._searcher = Searcher(store, self.index, lambda: self._executor)
 
     # Life
@@ -225,7 +268,21 @@ class Database:
             for extracted in extract(sample)
         ]
         with self.store.write() as writer:
-            return tuple(enrol(writer, entries, actor=actor, purpose=purpose))
+            receipts = enrol(writer, entries, actor=actor, purpose=purpose)
+        return tuple(self._watched(receipts))
+
+    def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
+        """Run the reverse searches that are due and add their alerts to the receipts."""
+        raised: dict[str, list[str]] = {}
+        for alert in watch(self.store, self._searcher):
+            tell(self.store, alert, self._callbacks)
+            raised.setdefault(alert.sample, []).append(alert.id)
+        return [
+            dataclasses.replace(receipt, alerts=tuple(raised[receipt.sample]))
+            if receipt.sample in raised
+            else receipt
+            for receipt in receipts
+        ]
 
     def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
         with self.store.read() as connection:
@@ -290,7 +347,8 @@ class Database:
             return []
         try:
             with self.store.write() as writer:
-                return list(enrol(writer, entries, actor=actor, purpose=purpose))
+                receipts = enrol(writer, entries, actor=actor, purpose=purpose)
+            return list(self._watched(receipts))
         except (DuplicateError, OptionError) as error:
             if len(entries) == 1:
                 return [Rejected(entries[0].extracted.sample.name, str(error), _kind(error))]
@@ -474,27 +532,14 @@ class Database:
     ) -> Query:
         if k < 1:
             raise OptionError(f"k is {k}; ask for at least 1 candidate")
-        with self.store.read() as connection:
-            galleries = connection.execute(select(schema.galleries)).all()
-            listed = connection.execute(select(schema.listed)).all()
-        shared = {
-            row.name
-            for row in galleries
-            if row.sharing == "all"
-            or (row.owner is not None and row.owner == owner)
-            or (row.sharing == "listed" and (row.name, owner) in {tuple(one) for one in listed})
-        }
+        known = self.galleries()
         scope = Scope(
             filters=filters or Filters(),
             owner=owner,
-            shared=frozenset(shared) if owner is not None else frozenset(),
-            hidden=frozenset(row.name for row in galleries if row.unsolved),
+            shared=frozenset(g.name for g in known if owner is not None and g.shared_with(owner)),
+            hidden=frozenset(g.name for g in known if g.unsolved),
         )
-        disclosed = frozenset(
-            row.name
-            for row in galleries
-            if row.name in shared and (row.disclosure == "identity" or row.owner == owner)
-        )
+        disclosed = frozenset(g.name for g in known if g.disclosed_to(owner))
         return Query(
             k=k,
             scope=scope,
@@ -511,6 +556,10 @@ class Database:
         actor: str | None,
     ) -> list[CandidateList]:
         answers = self._searcher.search(probes, query)
+        owner, disclosed = query.scope.owner, query.disclosed
+        if owner is not None and disclosed is not None:
+            with self.store.read() as connection:
+                answers = [redacted(connection, answer, owner, disclosed) for answer in answers]
         with self.store.write() as writer:
             ids = record_searches(
                 writer, probes, answers, query, actor=actor, purpose=purpose, case=case
@@ -741,6 +790,371 @@ class Database:
             samples.append(key)
         return [row.key for row in people.values()], samples
 
+    # Galleries, watch-lists, alerts
+
+    def galleries(self) -> list[Gallery]:
+        """Return all galleries by name."""
+        with self.store.read() as connection:
+            return all_galleries(connection)
+
+    def gallery(
+        self,
+        name: str,
+        *,
+        listed: Iterable[str] | None = None,
+        actor: str | None = None,
+        **settings: Any,
+    ) -> Gallery:
+        """Make a gallery, or change settings of one: see `Gallery` for their meaning.
+
+        Raises
+        ------
+        OptionError
+            Unknown setting or value.
+        SharingError
+            It belongs to another owner.
+        """
+        if self.as_owner is not None:
+            settings.setdefault("owner", self.as_owner)
+        with self.store.write() as writer:
+            check_rights(all_galleries(writer.connection), name, self.as_owner)
+            put(writer, name, listed, settings)
+            details = {"gallery": name, **settings}
+            if listed is not None:
+                listed = sorted(listed)
+                details["listed"] = listed
+            writer.audit("gallery", details, actor=actor)
+        return next(g for g in self.galleries() if g.name == name)
+
+    def enlist(
+        self, gallery: str, *subjects: str, actor: str | None = None, purpose: str | None = None
+    ) -> None:
+        """Put subjects on a watch-list: they are found when that gallery is searched.
+
+        Raises
+        ------
+        RecordError
+            No such gallery or subject.
+        """
+        self._enlist(gallery, subjects, actor=actor, purpose=purpose, on=True)
+
+    def delist(
+        self, gallery: str, *subjects: str, actor: str | None = None, purpose: str | None = None
+    ) -> None:
+        """Take subjects off a watch-list; their records stay.
+
+        Raises
+        ------
+        RecordError
+            No such gallery or subject.
+        """
+        self._enlist(gallery, subjects, actor=actor, purpose=purpose, on=False)
+
+    def _enlist(
+        self,
+        gallery: str,
+        subjects: Sequence[str],
+        *,
+        actor: str | None,
+        purpose: str | None,
+        on: bool,
+    ) -> None:
+        with self.store.write() as writer:
+            check_rights(all_galleries(writer.connection), gallery, self.as_owner)
+            for subject in subjects:
+                self._own(find_subject(writer.connection, subject))
+            enlist(writer, gallery, subjects, on=on)
+            writer.audit(
+                "enlist" if on else "delist",
+                {"gallery": gallery, "subjects": list(subjects)},
+                actor=actor,
+                purpose=purpose,
+            )
+
+    def on_alert(self, callback: Callable[[Alert], None]) -> None:
+        """Call `callback` with every alert that an enrolment of this process raises."""
+        self._callbacks.append(callback)
+
+    def alerts(self, *, case: str | None = None) -> list[Alert]:
+        """Return the alerts of reverse searches, oldest first."""
+        with self.store.read() as connection:
+            return list(alerts(connection, case))
+
+    # Casework
+
+    def file_unsolved(
+        self, source: Source, *, case: str, gallery: str = "unsolved", **facts: Any
+    ) -> tuple[Enrolled, ...]:
+        """Keep a probe that was not identified: later enrolments are searched against it.
+
+        Parameters
+        ----------
+        source
+            As in `enrol`; its donor gets a name made of the case's.
+        case
+            The case it belongs to, made when there is none of that id.
+        gallery
+            Gallery of unsolved probes, made when there is none of that name.
+        facts
+            Further arguments of `enrol`.
+        """
+        actor = facts.get("actor")
+        with self.store.write() as writer:
+            ensure_case(writer, case, self.as_owner)
+            known = {g.name: g for g in all_galleries(writer.connection)}
+            if gallery not in known:
+                put(writer, gallery, None, {"unsolved": True, "owner": self.as_owner})
+            elif not known[gallery].unsolved:
+                raise OptionError(f"gallery '{gallery}' is not one of unsolved probes")
+            writer.audit("file_unsolved", {"gallery": gallery}, actor=actor, case=case)
+            number = writer.draw()
+        facts.setdefault("subject", f"{case}/{number}")
+        return self.enrol(source, case=case, gallery=gallery, **facts)
+
+    def open_case(
+        self,
+        case: str,
+        *,
+        title: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+    ) -> Case:
+        """Make a case.
+
+        Raises
+        ------
+        DuplicateError
+            There is one of that id.
+        """
+        with self.store.write() as writer:
+            open_case(writer, case, title, self.as_owner, dict(metadata or {}))
+            writer.audit("open_case", {"title": title}, actor=actor, case=case)
+        return self.case(case)
+
+    def close_case(self, case: str, *, status: str = "closed", actor: str | None = None) -> Case:
+        """Close a case, or open it again with ``status="open"``."""
+        with self.store.write() as writer:
+            close_case(writer, case, status=status)
+            writer.audit("case_status", {"status": status}, actor=actor, case=case)
+        return self.case(case)
+
+    def case(self, case: str) -> Case:
+        """Return one case with its searches, unsolved samples and decisions.
+
+        Raises
+        ------
+        RecordError
+            No such case.
+        SharingError
+            It belongs to another owner.
+        """
+        with self.store.read() as connection:
+            found = find_case(connection, case)
+        if self.as_owner is not None and found.owner != self.as_owner:
+            raise SharingError(f"case '{case}' belongs to another owner than {self.as_owner}")
+        return found
+
+    def cases(self) -> list[Case]:
+        """Return all cases in the order they were made."""
+        with self.store.read() as connection:
+            return list(cases(connection, self.as_owner))
+
+    def decide(
+        self,
+        case: str,
+        subject: str,
+        conclusion: Conclusion | str,
+        *,
+        examiner: str,
+        search: str | None = None,
+        reason: str | None = None,
+    ) -> Decision:
+        """Write down an examiner's conclusion on a candidate.
+
+        The second examiner's conclusion on the same candidate verifies the first one's.
+
+        Parameters
+        ----------
+        case
+            Its id, made when there is none.
+        subject
+            The candidate's subject.
+        conclusion
+            ``identification``, ``inconclusive`` or ``exclusion``.
+        examiner
+            Who concludes.
+        search
+            The search that gave the candidate.
+        reason
+            Free text.
+
+        Raises
+        ------
+        OptionError
+            Unknown conclusion.
+        DuplicateError
+            The same examiner concluded on it before.
+        RecordError
+            The search had no such candidate.
+        """
+        if conclusion not in set(Conclusion):
+            raise OptionError(f"conclusion is '{conclusion}'; use {', '.join(Conclusion)}")
+        with self.store.write() as writer:
+            ensure_case(writer, case, self.as_owner)
+            decision = decide(
+                writer,
+                case,
+                subject,
+                Conclusion(conclusion),
+                examiner=examiner,
+                search=search,
+                reason=reason,
+            )
+            writer.audit(
+                "decide",
+                {
+                    "decision": decision.id,
+                    "subject": subject,
+                    "conclusion": str(decision.conclusion),
+                    "search": search,
+                    "verifies": decision.verifies,
+                },
+                actor=examiner,
+                case=case,
+            )
+        return decision
+
+    def decisions(self, case: str | None = None) -> list[Decision]:
+        """Return the decisions (of one case) in the order they were made."""
+        with self.store.read() as connection:
+            return list(decisions(connection, case))
+
+    def searches(self, *, case: str | None = None) -> list[SearchRecord]:
+        """Return the searches run so far (for one case), oldest first."""
+        with self.store.read() as connection:
+            return list(searches(connection, case, self.as_owner))
+
+    def answer(self, search: str) -> CandidateList:
+        """Return a past search's candidate list as it was given then, without explanations.
+
+        Raises
+        ------
+        RecordError
+            No such search.
+        """
+        with self.store.read() as connection:
+            return stored_answer(connection, search)
+
+    # Comparison and dedup
+
+    def verify(
+        self,
+        probe: Source,
+        reference: Source,
+        *,
+        modality: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        purpose: str | None = None,
+        case: str | None = None,
+        actor: str | None = None,
+    ) -> Comparison:
+        """Compare two sources 1:1. The id of an enrolled sample (``s42``) is a source, too.
+
+        Where a source holds several templates the best pair counts.
+
+        Raises
+        ------
+        SampleError
+            A source cannot be used.
+        TemplateMismatchError
+            The templates were made by different models.
+        """
+        left = self._one(probe, modality)
+        right = self._one(reference, modality)
+        result = compare(left, right, options or {})
+        with self.store.write() as writer:
+            writer.audit(
+                "verify",
+                {
+                    "probe": left[0].sha256,
+                    "reference": right[0].sha256,
+                    "modality": result.modality,
+                    "score": result.score,
+                },
+                actor=actor,
+                purpose=purpose,
+                case=case,
+            )
+        return result
+
+    def _one(self, source: Source, modality: str | None) -> list[Extracted]:
+        if isinstance(source, str) and not Path(source).exists() and _is_sample_id(source):
+            person, record = self.sample(source)
+            template = self.template(source)
+            sample = Sample(
+                record.modality,
+                template=template,
+                label=person.id,
+                finger_position=record.finger_position,
+            )
+            return [Extracted(record.modality, template, sample, record.sha256, 0, traced=True)]
+        return self._extracted(source, modality=modality)
+
+    def dedup(
+        self,
+        modality: str,
+        *,
+        filters: Filters | None = None,
+        log10_lr: float = 4.0,
+        exhaustive: bool = False,
+        block: int = 256,
+        on_progress: Callable[[Progress], None] | None = None,
+        purpose: str | None = None,
+        actor: str | None = None,
+    ) -> list[Pair]:
+        """Find subjects enrolled twice; a killed run goes on where it was when called again.
+
+        Parameters
+        ----------
+        modality
+            Registered name.
+        filters
+            Galleries and records to look at.
+        log10_lr
+            Lowest log10 likelihood ratio of a pair.
+        exhaustive
+            Compare every pair; no shortlist.
+        block
+            Templates searched between two commits.
+        on_progress
+            Called after every block.
+
+        Returns
+        -------
+        list of Pair
+            Most alike first.
+        """
+        query = self._query(
+            self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}
+        )
+
+        def begun(writer: Writer, job: str) -> None:
+            details = {"job": job, "modality": modality}
+            writer.audit("dedup", details, actor=actor, purpose=purpose)
+
+        job = dedup(
+            self.store,
+            self._searcher,
+            query,
+            registry.get(modality).name,
+            log10_lr=log10_lr,
+            block=block,
+            on_progress=on_progress,
+            audit=begun,
+        )
+        with self.store.read() as connection:
+            return list(pairs(connection, job))
+
     # Index and audit
 
     def index_status(self, modality: str | None = None) -> list[IndexStatus]:
@@ -751,10 +1165,20 @@ class Database:
         """Read every file of the index, compare digests, and compare its rows with SQL's."""
         return [self.index(name).status(check=True) for name in self._enrolled(modality)]
 
-    def index_rebuild(self, modality: str | None = None) -> list[IndexStatus]:
-        """Throw the index away and make it again from SQL."""
+    def index_rebuild(
+        self, modality: str | None = None, *, segments: int | None = None
+    ) -> list[IndexStatus]:
+        """Throw the index away and make it again from SQL.
+
+        Parameters
+        ----------
+        modality
+            Registered name; None = all that have records.
+        segments
+            Segments to make of each, for as many workers; None = by size.
+        """
         for name in self._enrolled(modality):
-            self.index(name).rebuild()
+            self.index(name).rebuild(segments=segments)
         return self.index_status(modality)
 
     def index_compact(self, modality: str | None = None) -> list[IndexStatus]:
@@ -769,6 +1193,10 @@ class Database:
         with self.store.read() as connection:
             query = select(schema.templates.c.modality).distinct()
             return sorted(connection.execute(query).scalars())
+
+    def audit_head(self) -> str:
+        """Return the hash of the last audit row: kept elsewhere, it binds the whole trail."""
+        return self.audit_verify().head
 
     def audit_verify(self) -> AuditReport:
         """Follow the audit chain and name the first broken row, if any."""
@@ -821,6 +1249,10 @@ class _Bulk:
 _SAMPLE_FACTS = {"modality", "finger_position", "impression", "ppi", "options"}
 _PERSON_FACTS = {"owner", "sex", "year_of_birth", "category", "expires_on", "metadata"}
 _ENTRY_FACTS = {"source", "subject", "gallery", "case", "captured_on", "attach", "duplicates"}
+
+
+def _is_sample_id(text: str) -> bool:
+    return text.startswith("s") and text[1:].isdecimal()
 
 
 def _kind(error: BiomatchError) -> str:

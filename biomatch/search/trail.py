@@ -1,6 +1,7 @@
 """Writing down what was searched and found."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from biomatch.database import Writer, schema
@@ -53,7 +54,7 @@ def record_searches(
                     }
                 ),
                 "generation": answer.generation,
-                "coverage": str(answer.coverage),
+                "coverage": canonical(asdict(answer.coverage)),
                 "complete": answer.complete,
                 "calibration": answer.calibration,
                 "versions": canonical(dict(answer.versions)),

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import biomatch
 from biomatch.errors import DuplicateError, OptionError, RecordError
 from biomatch.search import Enrolled, Filters, Rejected
 
@@ -16,8 +15,8 @@ def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
     return path
 
 
-def test_enrol_search_get_delete(tmp_path, codes, flipped):
-    with biomatch.open(tmp_path / "case.db") as db:
+def test_enrol_search_get_delete(opened, tmp_path, codes, flipped):
+    with opened("case") as db:
         for i, code in enumerate(codes):
             (receipt,) = db.enrol(write(tmp_path / f"{i}.iris", code), subject=f"p{i}", owner="FR")
             assert receipt == Enrolled(f"p{i}", receipt.sample, "iris")
@@ -40,19 +39,19 @@ def test_enrol_search_get_delete(tmp_path, codes, flipped):
         with pytest.raises(RecordError, match="no subject 'p5'"):
             db.get("p5")
         assert db.audit_verify().intact
-    with biomatch.open(tmp_path / "case.db") as db:
+    with opened("case") as db:
         assert len(db) == 59
         assert [s.id for s in db][:6] == ["p0", "p1", "p2", "p3", "p4", "p6"]
         assert db.search(codes[7], modality="iris")[0].subject == "p7"
         assert all(status.sound for status in db.index_verify())
 
 
-def test_a_table_gives_one_subject_a_row(tmp_path, codes):
+def test_a_table_gives_one_subject_a_row(opened, tmp_path, codes):
     table = tmp_path / "many.iris"
     table.write_text(
         json.dumps([{"code": bytes(c).hex(), "name": f"n{i}"} for i, c in enumerate(codes)])
     )
-    with biomatch.open() as db:
+    with opened() as db:
         receipts = db.enrol(table)
         assert [r.subject for r in receipts] == [f"n{i}" for i in range(60)]
         again = db.enrol(table)
@@ -62,9 +61,9 @@ def test_a_table_gives_one_subject_a_row(tmp_path, codes):
         assert [a[0].subject for a in answers] == [f"n{i}" for i in range(60)]
 
 
-def test_the_same_source_twice(tmp_path, codes):
+def test_the_same_source_twice(opened, tmp_path, codes):
     file = write(tmp_path / "a.iris", codes[0])
-    with biomatch.open() as db:
+    with opened() as db:
         (first,) = db.enrol(file, subject="a")
         (second,) = db.enrol(file, subject="a")
         assert second.duplicate
@@ -76,7 +75,7 @@ def test_the_same_source_twice(tmp_path, codes):
         assert len(db) == 2
 
 
-def test_enrol_many_reports_bad_items_and_goes_on(tmp_path, codes):
+def test_enrol_many_reports_bad_items_and_goes_on(opened, tmp_path, codes):
     (tmp_path / "bad.iris").write_text("no code")
     items = [
         {"source": write(tmp_path / "a.iris", codes[0]), "subject": "a"},
@@ -88,7 +87,7 @@ def test_enrol_many_reports_bad_items_and_goes_on(tmp_path, codes):
         {"source": tmp_path / "a.iris", "subject": "a"},
     ]
     seen = []
-    with biomatch.open() as db:
+    with opened() as db:
         results = db.enrol_many(items, on_result=seen.append)
         assert seen == results
         assert [type(r) for r in results] == [
@@ -108,8 +107,8 @@ def test_enrol_many_reports_bad_items_and_goes_on(tmp_path, codes):
         assert len(db) == 2
 
 
-def test_what_is_ambiguous_is_asked(tmp_path, codes):
-    with biomatch.open() as db:
+def test_what_is_ambiguous_is_asked(opened, tmp_path, codes):
+    with opened() as db:
         with pytest.raises(OptionError, match="modality="):
             db.enrol(codes[0])
         with pytest.raises(OptionError, match="no modality 'ear'"):
@@ -121,8 +120,8 @@ def test_what_is_ambiguous_is_asked(tmp_path, codes):
         assert len(db.search(codes[0], modality="iris")) == 0
 
 
-def test_filters_and_updates(codes):
-    with biomatch.open() as db:
+def test_filters_and_updates(opened, codes):
+    with opened() as db:
         for i, code in enumerate(codes):
             db.enrol(
                 code,

@@ -1,0 +1,171 @@
+"""Galleries: who owns them, with whom they are shared, which are watched or unsolved."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from biomatch.database import Writer, schema
+from biomatch.errors import OptionError, RecordError, SharingError
+from biomatch.search.enrolment import new_gallery, refresh
+from biomatch.search.records import find_subject, key_of
+from biomatch.types import Candidate, CandidateList
+
+__all__ = ["Gallery", "all_galleries", "enlist", "put", "redacted"]
+
+SHARING = ("nobody", "listed", "all")
+DISCLOSURE = ("hit", "identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A named set of records.
+
+    Attributes
+    ----------
+    name, owner
+        Identity.
+    unsolved
+        Holds probes of unsolved cases; searched only by reverse searches and by name.
+    watched
+        What is enrolled here is searched at once against the unsolved galleries.
+    sharing
+        Who may search it beside its owner: ``nobody``, ``listed`` owners, or ``all``.
+    listed
+        Those owners.
+    disclosure
+        What others get to see: ``hit`` (a reference number only) or ``identity``.
+    alert_log10_lr
+        Lowest log10 likelihood ratio that raises an alert.
+    hook
+        What to tell of an alert: a command line or an ``https://`` address; None = nothing.
+    """
+
+    name: str
+    owner: str | None
+    unsolved: bool
+    watched: bool
+    sharing: str
+    disclosure: str
+    alert_log10_lr: float
+    hook: str | None
+    listed: tuple[str, ...] = ()
+
+    def shared_with(self, owner: str | None) -> bool:
+        """Whether `owner` may search the gallery's records, whoever owns those."""
+        if self.sharing == "all" or (self.owner is not None and self.owner == owner):
+            return True
+        return self.sharing == "listed" and owner in self.listed
+
+    def disclosed_to(self, owner: str | None) -> bool:
+        """Whether `owner` sees identities, not only reference numbers."""
+        own = self.owner is not None and self.owner == owner
+        return self.shared_with(owner) and (own or self.disclosure == "identity")
+
+
+def all_galleries(connection: Connection) -> list[Gallery]:
+    """All galleries by name."""
+    listed: dict[str, list[str]] = {}
+    for row in connection.execute(select(schema.listed).order_by(schema.listed.c.owner)):
+        listed.setdefault(row.gallery, []).append(row.owner)
+    names = [field.name for field in dataclasses.fields(Gallery) if field.name != "listed"]
+    query = select(*(schema.galleries.c[name] for name in names))
+    return [
+        Gallery(**row._asdict(), listed=tuple(listed.get(row.name, ())))
+        for row in connection.execute(query.order_by(schema.galleries.c.name))
+    ]
+
+
+def put(writer: Writer, name: str, listed: Iterable[str] | None, values: dict[str, Any]) -> None:
+    """Make a gallery, or change the given settings of an existing one.
+
+    Raises
+    ------
+    OptionError
+        Unknown setting or value.
+    """
+    allowed = {field.name for field in dataclasses.fields(Gallery)} - {"name", "listed"}
+    if unknown := set(values) - allowed:
+        raise OptionError(f"a gallery has no setting {', '.join(sorted(unknown))}")
+    for setting, words in (("sharing", SHARING), ("disclosure", DISCLOSURE)):
+        if setting in values and values[setting] not in words:
+            raise OptionError(f"{setting} is '{values[setting]}'; use {', '.join(words)}")
+    table = schema.galleries
+    known = writer.connection.execute(select(table.c.name).where(table.c.name == name)).first()
+    if known is None:
+        writer.insert(table, [new_gallery(name, **values)])
+    elif values:
+        writer.connection.execute(sa.update(table).where(table.c.name == name).values(**values))
+    if listed is not None:
+        writer.connection.execute(sa.delete(schema.listed).where(schema.listed.c.gallery == name))
+        writer.insert(
+            schema.listed, [{"gallery": name, "owner": owner} for owner in sorted(set(listed))]
+        )
+
+
+def enlist(writer: Writer, gallery: str, subjects: Sequence[str], *, on: bool) -> None:
+    """Put subjects on a watch-list, or take them off.
+
+    Raises
+    ------
+    RecordError
+        No such gallery or subject.
+    """
+    table = schema.galleries
+    query = select(table.c.name).where(table.c.name == gallery)
+    if writer.connection.execute(query).first() is None:
+        raise RecordError(f"no gallery '{gallery}'; make it first")
+    for subject in subjects:
+        key = find_subject(writer.connection, subject).key
+        columns = schema.members.c
+        writer.connection.execute(
+            sa.delete(schema.members).where(columns.gallery == gallery, columns.subject_key == key)
+        )
+        if on:
+            writer.insert(schema.members, [{"gallery": gallery, "subject_key": key}])
+        refresh(writer, [key])
+
+
+def redacted(
+    connection: Connection, answer: CandidateList, owner: str, disclosed: frozenset[str]
+) -> CandidateList:
+    """Replace identities that `owner` may not see by reference numbers."""
+    if all(candidate.owner == owner for candidate in answer):
+        return answer
+    shown = [_shown(connection, candidate, owner, disclosed) for candidate in answer]
+    return dataclasses.replace(answer, candidates=tuple(shown))
+
+
+def _shown(
+    connection: Connection, candidate: Candidate, owner: str, disclosed: frozenset[str]
+) -> Candidate:
+    if candidate.owner == owner:
+        return candidate
+    person = find_subject(connection, candidate.subject)
+    homes = connection.execute(
+        select(schema.samples.c.gallery).where(schema.samples.c.key == key_of(candidate.sample))
+    ).scalars()
+    lists = connection.execute(
+        select(schema.members.c.gallery).where(schema.members.c.subject_key == person.key)
+    ).scalars()
+    if disclosed.intersection([*homes, *lists]):
+        return candidate
+    return dataclasses.replace(candidate, subject=person.reference, sample="", why={})
+
+
+def check_rights(galleries: Iterable[Gallery], name: str, owner: str | None) -> None:
+    """Refuse to change somebody else's gallery.
+
+    Raises
+    ------
+    SharingError
+        It belongs to another owner.
+    """
+    for gallery in galleries:
+        if gallery.name == name and owner is not None and gallery.owner != owner:
+            raise SharingError(
+                f"gallery '{name}' belongs to {gallery.owner or 'the operator'}, not to {owner}"
+            )

@@ -1,0 +1,230 @@
+"""Reverse search: what is enrolled in a watched gallery is searched against the unsolved file.
+
+How far the watch has come is kept in the database and moves on in the transaction that writes
+the alerts, so a crash between an enrolment and its reverse search delays alerts, and loses
+none.
+"""
+
+import json
+import shlex
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row, select
+
+from biomatch.database import Store, Writer, schema
+from biomatch.database.store import now
+from biomatch.search import registry
+from biomatch.search.filters import Filters, Scope
+from biomatch.search.galleries import Gallery, all_galleries
+from biomatch.search.searcher import Query, Searcher
+from biomatch.search.sources import Extracted
+from biomatch.types import Candidate, Sample
+
+__all__ = ["Alert", "alerts", "tell", "watch"]
+
+KIND = "watch"
+BLOCK = 200
+HOOK_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A newly enrolled sample that may solve a case.
+
+    Attributes
+    ----------
+    id
+        ``a`` and a number.
+    gallery
+        The watched gallery.
+    subject, sample
+        Who was enrolled.
+    unsolved
+        Sample id of the unsolved probe that it resembles.
+    case
+        That probe's case.
+    score, log10_lr
+        How much.
+    hook_result
+        What became of the gallery's hook; None = there is none.
+    """
+
+    id: str
+    at: str
+    gallery: str
+    modality: str
+    subject: str
+    sample: str
+    unsolved: str
+    case: str | None
+    score: float
+    log10_lr: float
+    hook_result: str | None = None
+
+
+def watch(store: Store, searcher: Searcher) -> list[Alert]:
+    """Search what was enrolled in watched galleries since the last time; returns new alerts."""
+    raised: list[Alert] = []
+    while True:
+        with store.read() as connection:
+            galleries = {g.name: g for g in all_galleries(connection)}
+            unsolved = frozenset(g.name for g in galleries.values() if g.unsolved)
+            position = _position(connection)
+            fresh = _fresh(connection, position, galleries)
+        if not fresh:
+            return raised
+        found = _compare(searcher, fresh, unsolved, galleries) if unsolved else []
+        with store.write() as writer:
+            if _position(writer.connection) != position:
+                continue  # another process did this block
+            raised += _write(writer, found)
+            _move(writer, position, fresh[-1].seq)
+
+
+def _position(connection: Connection) -> int:
+    columns = schema.jobs.c
+    query = select(columns.position).where(columns.kind == KIND)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def _move(writer: Writer, position: int, upto: int) -> None:
+    if position:
+        columns = schema.jobs.c
+        writer.connection.execute(
+            sa.update(schema.jobs).where(columns.kind == KIND).values(position=upto)
+        )
+        return
+    writer.insert(
+        schema.jobs,
+        [
+            {
+                "key": writer.draw(),
+                "kind": KIND,
+                "parameters": "{}",
+                "position": upto,
+                "upto": 0,
+                "done": False,
+                "created_at": now(),
+            }
+        ],
+    )
+
+
+def _fresh(connection: Connection, position: int, galleries: dict[str, Gallery]) -> list[Row[Any]]:
+    watched = [g.name for g in galleries.values() if g.watched]
+    t, s = schema.templates.c, schema.samples.c
+    query = (
+        select(t.key, t.seq, t.modality, t.blob, s.key.label("sample"), s.gallery, s.sha256)
+        .add_columns(s.finger_position, schema.subjects.c.id.label("subject"))
+        .join(schema.samples, s.key == t.sample_key)
+        .join(schema.subjects, schema.subjects.c.key == t.subject_key)
+        .where(s.gallery.in_(watched), t.key > position)
+        .order_by(t.key)
+        .limit(BLOCK)
+    )
+    return list(connection.execute(query)) if watched else []
+
+
+def _compare(
+    searcher: Searcher,
+    fresh: Sequence[Row[Any]],
+    unsolved: frozenset[str],
+    galleries: dict[str, Gallery],
+) -> list[tuple[Row[Any], Candidate]]:
+    query = Query(k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0)
+    probes = [[_probe(row)] for row in fresh]
+    found = []
+    for row, answer in zip(fresh, searcher.search(probes, query), strict=True):
+        lowest = galleries[row.gallery].alert_log10_lr
+        found += [(row, c) for c in answer if c.log10_lr >= lowest and c.subject != row.subject]
+    return found
+
+
+def _probe(row: Row[Any]) -> Extracted:
+    template = registry.get(row.modality).loads(bytes(row.blob))
+    sample = Sample(
+        row.modality, template=template, label=row.subject, finger_position=row.finger_position
+    )
+    return Extracted(row.modality, template, sample, row.sha256, 0, traced=False)
+
+
+def _write(writer: Writer, found: Sequence[tuple[Row[Any], Candidate]]) -> list[Alert]:
+    raised = []
+    for row, candidate in found:
+        columns = schema.samples.c
+        case = writer.connection.execute(
+            select(columns.case_id).where(columns.key == int(candidate.sample[1:]))
+        ).scalar()
+        key = writer.draw()
+        alert = Alert(
+            id=f"a{key}",
+            at=now(),
+            gallery=row.gallery,
+            modality=row.modality,
+            subject=row.subject,
+            sample=f"s{row.sample}",
+            unsolved=candidate.sample,
+            case=case,
+            score=candidate.score,
+            log10_lr=candidate.log10_lr,
+        )
+        facts = {n: v for n, v in asdict(alert).items() if n not in {"id", "case"}}
+        writer.insert(schema.alerts, [{**facts, "key": key, "case_id": case}])
+        writer.audit("alert", {"alert": alert.id, "unsolved": alert.unsolved}, case=case)
+        raised.append(alert)
+    return raised
+
+
+def alerts(connection: Connection, case: str | None = None) -> Iterator[Alert]:
+    """Yield alerts, oldest first."""
+    query = select(schema.alerts).order_by(schema.alerts.c.key)
+    if case is not None:
+        query = query.where(schema.alerts.c.case_id == case)
+    for row in connection.execute(query).all():
+        facts = {n: v for n, v in row._asdict().items() if n not in {"key", "case_id"}}
+        yield Alert(id=f"a{row.key}", case=row.case_id, **facts)
+
+
+def tell(store: Store, alert: Alert, callbacks: Sequence[Callable[[Alert], None]]) -> None:
+    """Run the gallery's hook and the callbacks for one alert; a failing hook is written down."""
+    for callback in callbacks:
+        callback(alert)
+    with store.read() as connection:
+        hook = next((g.hook for g in all_galleries(connection) if g.name == alert.gallery), None)
+    if hook is None:
+        return
+    result = _run_hook(hook, json.dumps(asdict(alert)))
+    with store.write() as writer:
+        writer.connection.execute(
+            sa.update(schema.alerts)
+            .where(schema.alerts.c.key == int(alert.id[1:]))
+            .values(hook_result=result)
+        )
+
+
+def _run_hook(hook: str, message: str) -> str:
+    """Post to an address, or run a command line with the message on its standard input."""
+    try:
+        if hook.startswith(("https://", "http://")):
+            request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+                hook, message.encode(), {"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=HOOK_SECONDS) as reply:  # noqa: S310
+                return f"HTTP {reply.status}"
+        done = subprocess.run(  # noqa: S603 - the operator's own command, no shell
+            shlex.split(hook),
+            input=message,
+            text=True,
+            timeout=HOOK_SECONDS,
+            capture_output=True,
+            check=False,
+        )
+        return f"exit {done.returncode}"
+    except (OSError, ValueError, subprocess.TimeoutExpired, urllib.error.URLError) as error:
+        return f"failed: {error}"

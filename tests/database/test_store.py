@@ -1,0 +1,123 @@
+"""Migrations, transactions, and the audit chain."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import create_engine, inspect
+
+from biomatch.database import Store, schema
+from biomatch.database.migrations import LATEST, STEPS, migrate, version
+from biomatch.errors import DatabaseError
+
+
+def columns(engine: sa.Engine) -> dict[str, set[tuple[str, bool]]]:
+    found = inspect(engine)
+    return {
+        table: {(c["name"], bool(c["nullable"])) for c in found.get_columns(table)}
+        for table in found.get_table_names()
+    }
+
+
+def expected() -> dict[str, set[tuple[str, bool]]]:
+    return {
+        table.name: {(c.name, bool(c.nullable)) for c in table.columns}
+        for table in schema.metadata.sorted_tables
+    }
+
+
+@pytest.mark.parametrize("start", range(LATEST + 1))
+def test_every_earlier_schema_is_brought_up_to_date(tmp_path: Path, start: int):
+    path = tmp_path / "old.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrate(connection, upto=start) if start else None
+        assert version(connection) == start
+        if start:
+            connection.execute(
+                schema.subjects.insert().values(
+                    key=1, id="old", reference="r", metadata="{}", created_at="2020"
+                )
+            )
+    with Store(path) as store, store.read() as connection:
+        assert version(connection) == LATEST
+        kept = connection.execute(sa.select(schema.subjects.c.id)).scalars().all()
+        assert kept == (["old"] if start else [])
+    assert columns(engine) == expected()
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path):
+    path = tmp_path / "new.db"
+    with Store(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"INSERT INTO schema_version VALUES ({LATEST + 1}, 'x', 'y')")
+    with pytest.raises(DatabaseError, match="upgrade biomatch"):
+        Store(path)
+    assert set(STEPS) == set(range(1, LATEST + 1))
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path):
+    with Store(tmp_path / "a.db") as store:
+        before = store.generation()
+
+        def fail() -> None:
+            with store.write() as writer:
+                writer.audit("x", {})
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert store.generation() == before
+        assert store.check_audit().rows == 0
+
+
+def test_keys_are_never_used_twice(tmp_path: Path):
+    with Store(tmp_path / "a.db") as store:
+        drawn = []
+        for _ in range(5):
+            with store.write() as writer:
+                drawn += [writer.draw(), writer.draw(3), writer.draw()]
+        assert drawn == sorted(set(drawn))
+        assert store.generation() == 25
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Path:
+    path = tmp_path / "a.db"
+    with Store(path) as store:
+        for i in range(9):
+            with store.write() as writer:
+                writer.audit("step", {"number": i}, actor="ana", purpose="test", case="K")
+        report = store.check_audit()
+        assert report.intact
+        assert report.rows == 9
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tampering", "broken", "cause"),
+    [
+        ("UPDATE audit SET actor = 'eve' WHERE seq = 4", 4, "was changed"),
+        ("UPDATE audit SET details = '{}' WHERE seq = 1", 1, "was changed"),
+        ("DELETE FROM audit WHERE seq = 6", 6, "is missing"),
+        ("DELETE FROM audit WHERE seq = 9", 9, "last rows are missing"),
+        ("UPDATE audit SET hash = previous WHERE seq = 5", 5, "was changed"),
+        ("UPDATE audit SET at = '2000', hash = 'x' WHERE seq = 2", 2, "was changed"),
+        ("UPDATE audit SET previous = 'x' WHERE seq = 3", 3, "does not follow"),
+        (
+            """UPDATE audit SET seq = CASE seq WHEN 3 THEN -4 ELSE -3 END WHERE seq IN (3, 4);
+            UPDATE audit SET seq = -seq WHERE seq < 0""",
+            3,
+            "does not follow",
+        ),
+    ],
+)
+def test_tampering_is_found_at_the_first_broken_row(chained, tampering, broken, cause):
+    with sqlite3.connect(chained) as connection:
+        connection.executescript(tampering)
+    with Store(chained) as store:
+        report = store.check_audit()
+    assert report.broken == broken
+    assert cause in report.cause

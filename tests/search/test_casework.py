@@ -1,0 +1,180 @@
+"""Unsolved traces, reverse search, decisions, 1:1, dedup."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from biomatch.errors import DuplicateError, OptionError, RecordError, TemplateMismatchError
+from biomatch.search import Filters
+from biomatch.types import Sample
+
+
+def test_an_unsolved_trace_is_found_when_its_donor_is_enrolled(opened, tmp_path, codes, flipped):
+    told = tmp_path / "told.json"
+    hook = f"{sys.executable} -c \"import sys; open('{told}', 'w').write(sys.stdin.read())\""
+    heard = []
+    with opened() as db:
+        db.on_alert(heard.append)
+        db.gallery("prints", watched=True, hook=hook)
+        (trace,) = db.file_unsolved(flipped(codes[3], 15), modality="iris", case="K-1")
+        db.file_unsolved(codes[40], modality="iris", case="K-2")
+        assert len(db.search(codes[3], modality="iris")) == 0  # not among the known
+        assert not db.enrol(codes[9], modality="iris", subject="nobody")[0].alerts
+        assert not db.enrol(codes[4], modality="iris", subject="other", gallery="prints")[0].alerts
+        (receipt,) = db.enrol(codes[3], modality="iris", subject="donor", gallery="prints")
+        (alert,) = db.alerts()
+        assert receipt.alerts == (alert.id,)
+        assert heard[0].id == alert.id
+        assert (alert.subject, alert.unsolved, alert.case) == ("donor", trace.sample, "K-1")
+        assert alert.log10_lr > 2
+        assert alert.hook_result == "exit 0"
+        assert json.loads(told.read_text())["subject"] == "donor"
+        assert db.alerts(case="K-2") == []
+        latent = db.search(codes[3], modality="iris", filters=Filters(galleries={"unsolved"}))
+        assert latent[0].sample == trace.sample  # latent against latent
+        assert db.case("K-1").unsolved == (trace.sample,)
+        assert db.audit_verify().intact
+
+
+def test_alerts_interrupted_by_a_crash_are_made_up_for(opened, codes, flipped, monkeypatch):
+    with opened() as db:
+        db.gallery("prints", watched=True)
+        db.file_unsolved(flipped(codes[3], 9), modality="iris", case="K-1")
+        with monkeypatch.context() as patch:
+            patch.setattr("biomatch.search.database.watch", lambda *_: [])
+            db.enrol(codes[3], modality="iris", subject="donor", gallery="prints")
+        assert db.alerts() == []
+        db.enrol(codes[8], modality="iris", subject="later", gallery="prints")
+        assert [a.subject for a in db.alerts()] == ["donor"]
+
+
+def test_two_examiners_decide(opened, codes):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="a")
+        found = db.search(codes[0], modality="iris", case="K-7", actor="ana", purpose="burglary")
+        first = db.decide("K-7", "a", "identification", examiner="ana", search=found.search_id)
+        assert first.verifies is None
+        with pytest.raises(DuplicateError, match="ana concluded"):
+            db.decide("K-7", "a", "exclusion", examiner="ana")
+        second = db.decide("K-7", "a", "inconclusive", examiner="ben", reason="smudged")
+        assert second.verifies == first.id
+        with pytest.raises(OptionError, match="use identification, inconclusive, exclusion"):
+            db.decide("K-7", "a", "maybe", examiner="cem")
+        with pytest.raises(RecordError, match="no candidate 'b'"):
+            db.decide("K-7", "b", "exclusion", examiner="cem", search=found.search_id)
+        case = db.case("K-7")
+        assert case.decisions == (first, second)
+        assert case.searches == (found.search_id,)
+        assert db.searches(case="K-7")[0].purpose == "burglary"
+        stored = db.answer(found.search_id)
+        assert [c.subject for c in stored] == ["a"]
+        assert stored.coverage == found.coverage
+        assert db.close_case("K-7").status == "closed"
+        assert [c.id for c in db.cases()] == ["K-7"]
+        with pytest.raises(RecordError, match="no case 'K-8'"):
+            db.case("K-8")
+        with pytest.raises(DuplicateError):
+            db.open_case("K-7")
+
+
+def test_verify(opened, codes, flipped, monkeypatch):
+    with opened() as db:
+        (receipt,) = db.enrol(codes[0], modality="iris", subject="a")
+        result = db.verify(flipped(codes[0], 30), receipt.sample, modality="iris")
+        assert result.score == pytest.approx(1 - 30 / 256)
+        assert result.log10_lr > 10
+        assert result.why == {"different_bits": 30}
+        other = db.verify(codes[1], codes[0], modality="iris")
+        assert other.score < 0.7
+        modality = sys.modules["biomatch_iris"].Iris
+        models = iter(["iris-1", "iris-2"])
+        monkeypatch.setattr(modality, "model_id", lambda *_: next(models))
+        with pytest.raises(TemplateMismatchError, match="iris-1, iris-2"):
+            db.verify(codes[1], codes[0], modality="iris")
+
+
+def test_records_of_another_model_are_not_compared_and_said_so(opened, codes, monkeypatch):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="old")
+        modality = sys.modules["biomatch_iris"].Iris
+        monkeypatch.setattr(modality, "model", "iris-2")
+        db.enrol(codes[1], modality="iris", subject="new")
+        found = db.search(codes[0], modality="iris")
+        assert {c.subject for c in found} == {"new"}
+        assert not found.complete
+        assert "1 records made by iris-1, not iris-2: re-enrol them" in found.coverage.missing[0]
+
+
+def test_several_samples_of_one_person_are_fused(opened, codes, flipped):
+    with opened() as db:
+        for i in range(20):
+            for finger in (2, 3):
+                sample = Sample("iris", image=codes[i * 2 + finger - 2], finger_position=finger)
+                db.enrol(sample, subject=f"p{i}")
+        db.enrol(Sample("iris", image=flipped(codes[8], 5), finger_position=2), subject="half")
+        probe = [
+            Sample("iris", image=flipped(codes[8], 60), finger_position=2),
+            Sample("iris", image=flipped(codes[9], 60), finger_position=3),
+        ]
+        found = db.search(probe, k=5)
+        assert found[0].subject == "p4"
+        assert set(found[0].parts) == {"iris:2", "iris:3"}
+        assert found[0].log10_lr == pytest.approx(sum(found[0].parts.values()))
+        assert set(found[0].why) == {"iris:2", "iris:3"}
+        half = next(c for c in db.search(probe, k=25) if c.subject == "half")
+        assert set(half.parts) == {"iris:2"}
+
+
+def test_one_candidate_a_subject_with_its_best_sample(opened, codes, flipped):
+    with opened() as db:
+        for seed, bits in enumerate((40, 10, 25)):
+            db.enrol(flipped(codes[0], bits, seed), modality="iris", subject="a")
+        db.enrol(codes[1], modality="iris", subject="b")
+        found = db.search(codes[0], modality="iris")
+        assert [c.subject for c in found] == ["a", "b"]
+        assert found[0].sample == db.get("a").samples[1].id
+        assert found[0].score == pytest.approx(1 - 10 / 256)
+
+
+def test_equal_scores_are_listed_by_name(opened, codes):
+    with opened() as db:
+        for name in ("c", "a", "d", "b"):
+            db.enrol(codes[0], modality="iris", subject=name, duplicates="allow")
+        assert [c.subject for c in db.search(codes[0], modality="iris", k=2)] == ["a", "b"]
+
+
+def planted(db, rng, count, twins):
+    codes = rng.integers(0, 256, (count, 32), dtype=np.uint8)
+    for i in range(twins):
+        codes[count - 1 - i] = codes[i]
+        codes[count - 1 - i][0] ^= 7
+    db.enrol_many(
+        ({"source": code, "subject": f"p{i:05}"} for i, code in enumerate(codes)),
+        modality="iris",
+    )
+    return {(f"p{i:05}", f"p{count - 1 - i:05}") for i in range(twins)}
+
+
+def test_dedup_finds_the_planted_pairs_and_goes_on_after_a_stop(opened, codes):
+    rng = np.random.default_rng(1)
+    steps = []
+
+    class KilledError(Exception):
+        pass
+
+    def stop(progress):
+        steps.append(progress)
+        if len(steps) == 3:
+            raise KilledError
+
+    with opened() as db:
+        expected = planted(db, rng, 600, 12)
+        with pytest.raises(KilledError):
+            db.dedup("iris", log10_lr=10, block=100, on_progress=stop)
+        found = db.dedup("iris", log10_lr=10, block=100, on_progress=steps.append)
+        assert [s.done for s in steps] == [100, 200, 300, 400, 500, 600]
+        assert len({s.job for s in steps}) == 1
+        assert {(p.subject, p.other) for p in found} == expected
+        assert found == sorted(found, key=lambda p: (-p.log10_lr, p.subject))

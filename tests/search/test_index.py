@@ -1,0 +1,186 @@
+"""Segments: whatever happens to them, a search gives what SQL holds."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biomatch
+from biomatch.search import index as module
+
+COUNT = 120
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A database with three segments and a delta, its codes, and the answers to ten probes."""
+    monkeypatch.setattr(module, "SEAL_ROWS", 40)
+    codes = np.random.default_rng(0).integers(0, 256, (COUNT, 32), dtype=np.uint8)
+    path = tmp_path / "w.db"
+    with biomatch.open(path) as db:
+        for i, code in enumerate(codes):
+            db.enrol(code, modality="iris", subject=f"p{i:03}")
+            db.index("iris").view()
+        db.delete("p005", "p050")
+        status = db.index_status("iris")[0]
+        assert status.segments >= 2
+        yield path, codes, answers(db, codes)
+
+
+def answers(db, codes):
+    return [
+        [(c.subject, c.score) for c in db.search(code, modality="iris", k=7)]
+        for code in codes[::12]
+    ]
+
+
+def segment_files(path: Path) -> list[Path]:
+    folder = path.with_name("w.db.index") / "iris"
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "lock")
+
+
+def test_reopened_and_rebuilt_answers_are_the_same(world):
+    path, codes, expected = world
+    with biomatch.open(path) as db:
+        assert answers(db, codes) == expected
+        assert db.index("iris").repairs == []
+        (status,) = db.index_compact("iris")
+        assert (status.segments, status.delta, status.removed) == (1, 0, 0)
+        assert answers(db, codes) == expected
+        (status,) = db.index_rebuild("iris")
+        assert answers(db, codes) == expected
+        assert status.sound
+        assert status.records == status.indexed == COUNT - 2
+
+
+def test_any_damaged_file_is_found_and_made_again(world):
+    path, codes, expected = world
+    count = len(segment_files(path))
+    for number in range(0, count, 3):
+        files = segment_files(path)
+        file = files[number % len(files)]
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 0x10  # one bit, which FAISS would accept
+        file.write_bytes(bytes(data))
+        with biomatch.open(path) as db:
+            assert answers(db, codes) == expected, file
+            assert db.index_verify("iris")[0].sound
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn", "all", "catalog", "extra"])
+def test_missing_and_torn_files(world, damage):
+    path, codes, expected = world
+    folder = path.with_name("w.db.index") / "iris"
+    segment = next(folder.glob("segment-*"))
+    match damage:
+        case "missing":
+            (segment / "gallery" / "codes.npy").unlink()
+        case "torn":
+            file = segment / "column-keys.npy"
+            file.write_bytes(file.read_bytes()[:-40])
+        case "all":
+            shutil.rmtree(folder.parent)
+        case "catalog":
+            (folder / "catalog.json").write_text("{")
+        case "extra":
+            (segment / "gallery" / "pq4fs.faiss").write_bytes(b"not listed")
+    with biomatch.open(path) as db:
+        assert answers(db, codes) == expected
+        assert db.index_verify("iris")[0].sound
+        assert not list(folder.glob(".segment-*"))
+    with biomatch.open(path) as db:
+        assert answers(db, codes) == expected
+        assert db.index("iris").repairs == []
+
+
+def test_verify_names_a_segment_damaged_while_open(world):
+    path, codes, _ = world
+    with biomatch.open(path) as db:
+        answers(db, codes)
+        file = next(f for f in segment_files(path) if f.name == "column-seqs.npy")
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(bytes(data))
+        (status,) = db.index_verify("iris")
+        assert not status.sound
+        assert "column-seqs.npy is not what was written" in " ".join(status.problems)
+
+
+def test_another_databases_index_is_not_used(world, tmp_path):
+    path, codes, _ = world
+    other = tmp_path / "other.db"
+    with biomatch.open(other) as db:
+        db.enrol(codes[0], modality="iris", subject="only")
+    shutil.copytree(path.with_name("w.db.index"), tmp_path / "other.db.index")
+    with biomatch.open(other) as db:
+        assert [c.subject for c in db.search(codes[3], modality="iris")] == ["only"]
+        assert any("another database" in r for r in db.index("iris").repairs)
+
+
+def test_one_process_adopts_what_another_sealed(world):
+    path, codes, _ = world
+    with biomatch.open(path) as one, biomatch.open(path) as two:
+        two.search(codes[0], modality="iris")
+        rng = np.random.default_rng(9)
+        new = rng.integers(0, 256, (100, 32), dtype=np.uint8)
+        for i, code in enumerate(new):
+            one.enrol(code, modality="iris", subject=f"q{i}")
+        one.index_compact("iris")
+        for i in (0, 50, 99):
+            assert two.search(new[i], modality="iris")[0].subject == f"q{i}"
+        two.delete("q50")
+        two.index_compact("iris")
+        assert one.search(new[50], modality="iris")[0].subject != "q50"
+        one.index_compact("iris")
+        assert answers(one, codes) == answers(two, codes)
+        assert one.index_verify("iris")[0].sound
+        assert two.index_verify("iris")[0].sound
+
+
+def test_incremental_equals_rebuilt(world):
+    path, codes, _ = world
+    rng = np.random.default_rng(4)
+    with biomatch.open(path) as db:
+        for step in range(6):
+            batch = rng.integers(0, 256, (15, 32), dtype=np.uint8)
+            db.enrol_many(
+                ({"source": c, "subject": f"r{step}-{i}"} for i, c in enumerate(batch)),
+                modality="iris",
+            )
+            db.delete(*(f"r{step}-{i}" for i in range(0, 15, 4)), f"p{step + 60:03}")
+            before = answers(db, codes)
+            db.index("iris").view()
+        assert answers(db, codes) == before
+        db.index_rebuild("iris")
+        assert answers(db, codes) == before
+
+
+def test_threads_search_while_one_enrols(world):
+    path, codes, _ = world
+    faults: list[BaseException] = []
+    stop = threading.Event()
+    with biomatch.open(path, threads=2) as db:
+
+        def search(number: int) -> None:
+            try:
+                while not stop.is_set():
+                    found = db.search(codes[number], modality="iris", k=3)
+                    assert found.complete
+                    assert found[0].subject == f"p{number:03}"
+            except BaseException as error:  # noqa: BLE001 - reported by the main thread
+                faults.append(error)
+
+        threads = [threading.Thread(target=search, args=(n,)) for n in (1, 30, 90)]
+        for thread in threads:
+            thread.start()
+        rng = np.random.default_rng(5)
+        for i in range(80):
+            code = rng.integers(0, 256, 32, dtype=np.uint8)
+            db.enrol(code, modality="iris", subject=f"t{i}")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert faults == []
+        assert db.index_verify("iris")[0].sound

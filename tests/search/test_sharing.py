@@ -1,0 +1,108 @@
+"""Owners see what the sharing rules allow, and nothing else."""
+
+import numpy as np
+import pytest
+
+import biomatch
+from biomatch.errors import OptionError, SharingError
+
+OWNERS = ("FR", "DE", "IT")
+
+
+@pytest.fixture
+def shared(opened, codes):
+    """Each owner has ten people in a gallery of its own; the same trace resembles all."""
+    with opened() as db:
+        for owner in OWNERS:
+            db.gallery(f"{owner}-prints", owner=owner)
+        for i in range(30):
+            owner = OWNERS[i % 3]
+            db.enrol(codes[i], modality="iris", subject=f"{owner}-{i}", owner=owner,
+                     gallery=f"{owner}-prints")  # fmt: skip
+        yield db
+
+
+def seen(db, codes, owner):
+    return {c.subject for c in db.search(codes[0], modality="iris", k=30, as_owner=owner)}
+
+
+def test_nobody_sees_anything_until_it_is_shared(shared, codes):
+    assert seen(shared, codes, "FR") == {f"FR-{i}" for i in range(0, 30, 3)}
+    assert len(seen(shared, codes, None)) == 30
+    found = shared.search(codes[0], modality="iris", as_owner="FR")
+    assert found.coverage.records_total == 10
+
+
+def test_listed_owners_and_all(shared, codes):
+    shared.gallery("DE-prints", sharing="listed", listed=["FR"])
+    shared.gallery("IT-prints", sharing="all")
+    assert len(seen(shared, codes, "FR")) == 30
+    assert seen(shared, codes, "DE") == {s for s in seen(shared, codes, None) if s[:2] != "FR"}
+    assert len(seen(shared, codes, "IT")) == 10
+    shared.gallery("DE-prints", listed=[])
+    assert len(seen(shared, codes, "FR")) == 20
+
+
+def test_hit_no_hit_shows_a_reference_number_only(shared, codes):
+    shared.gallery("DE-prints", sharing="all", disclosure="hit")
+    found = shared.search(codes[1], modality="iris", k=20, as_owner="FR", explain=20)
+    best = found[0]
+    person = shared.get("DE-1")
+    assert best.subject == person.reference
+    assert best.sample == ""
+    assert best.why == {}
+    assert best.owner == "DE"
+    assert best.score == 1.0
+    foreign = [c for c in found if c.owner == "DE"]
+    assert len(foreign) == 10
+    assert not any("DE-" in c.subject for c in foreign)
+    assert all(c.subject.startswith("FR-") and c.sample for c in found if c.owner == "FR")
+    stored = shared.answer(found.search_id)
+    assert [c.subject for c in stored] == [c.subject for c in found]
+    own = shared.search(codes[1], modality="iris", as_owner="DE")
+    assert own[0].subject == "DE-1"
+
+
+def test_records_of_others_cannot_be_read_or_changed(opened, tmp_path, codes):
+    with opened("x") as db:
+        db.gallery("de", owner="DE")
+        db.enrol(codes[0], modality="iris", subject="d", owner="DE", gallery="de")
+        sample = db.get("d").samples[0].id
+    with opened("x", as_owner="FR") as db:
+        for forbidden in (
+            lambda: db.get("d"),
+            lambda: db.delete("d"),
+            lambda: db.delete(sample),
+            lambda: db.template(sample),
+            lambda: db.update("d", sex="F"),
+            lambda: db.gallery("de", sharing="all"),
+            lambda: db.enlist("de", "d"),
+            lambda: db.verify(codes[0], sample, modality="iris"),
+        ):
+            with pytest.raises(SharingError):
+                forbidden()
+        assert list(db) == []
+        (mine,) = db.enrol(codes[1], modality="iris", subject="f")
+        assert db.get(mine.subject).owner == "FR"
+    with opened("x") as db:
+        assert len(db) == 2
+
+
+def test_watch_lists(shared, codes):
+    shared.gallery("wanted")
+    shared.enlist("wanted", "FR-0", "DE-1")
+    filters = biomatch.search.Filters(galleries={"wanted"})
+    found = shared.search(codes[5], modality="iris", filters=filters)
+    assert {c.subject for c in found} == {"FR-0", "DE-1"}
+    shared.delist("wanted", "FR-0")
+    found = shared.search(codes[5], modality="iris", filters=filters)
+    assert {c.subject for c in found} == {"DE-1"}
+    assert shared.get("DE-1").galleries == ("wanted",)
+    assert np.isclose(shared.search(codes[0], modality="iris")[0].score, 1)
+
+
+def test_settings_are_checked(shared):
+    with pytest.raises(OptionError, match="sharing is 'some'"):
+        shared.gallery("x", sharing="some")
+    with pytest.raises(OptionError, match="no setting colour"):
+        shared.gallery("x", colour="red")
