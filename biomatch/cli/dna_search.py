@@ -30,7 +30,9 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
 @click.option(
     "--in", "references", type=FILE, required=True, multiple=True, help="Files to search."
 )
-@click.option("--rules", default="codis", show_default=True, help="codis, pruem, interpol or a name.")
+@click.option(
+    "--rules", default="codis", show_default=True, help="codis, pruem, interpol or a name."
+)
 @click.option(
     "--stringency",
     type=click.Choice(["high", "moderate", "low"]),
@@ -44,7 +46,9 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
 @click.option("--max-exclusions", type=click.IntRange(0), help="Parent-child: loci excluded.")
 @click.option("--frequencies", default="nist1036", show_default=True, help="Table or file.")
 @click.option("--population", help="Populations, separated by commas; default: all.")
-@click.option("--theta", type=click.FloatRange(0, 1, max_open=True), default=0.01, show_default=True)
+@click.option(
+    "--theta", type=click.FloatRange(0, 1, max_open=True), default=0.01, show_default=True
+)
 @click.option("--formula", type=click.Choice(["nrc41", "nrc410", "wright"]), default="nrc410")
 @click.option("--limit", type=click.IntRange(1), default=250, show_default=True)
 @output_options

@@ -21,7 +21,9 @@ def profiles(draw: st.DrawFn, kinds: st.SearchStrategy[list[str]] = genotypes) -
     typed = draw(st.lists(st.sampled_from(LOCI), unique=True, max_size=len(LOCI)))
     table = {locus: draw(kinds) for locus in typed if locus != "PentaD"}
     if "PentaD" in typed:
-        table["PentaD"] = draw(st.lists(st.sampled_from(("9", "9.4", "10")), min_size=1, max_size=2))
+        table["PentaD"] = draw(
+            st.lists(st.sampled_from(("9", "9.4", "10")), min_size=1, max_size=2)
+        )
     three = {"D22S1045"}
     table = {
         locus: [v for v in values if not (locus in three and v[-2:] == ".3")] or ["11"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dna_strategies import databases, plain, profiles
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from biomatch.dna.gallery import DnaGallery
 from biomatch.dna.matching import compare
 from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.errors import FormatError
-from dna_strategies import databases, plain, profiles
 
 QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 RULES = st.builds(
@@ -80,7 +80,9 @@ def test_packing_keeps_every_genotype(references: list[DnaProfile]) -> None:
         assert columns.genotypes(row) == dict(profile.autosomal)
 
 
-def test_genotypes_without_a_code_are_searched_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_genotypes_without_a_code_are_searched_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """With room for one interned genotype and two alleles, most rows overflow."""
     monkeypatch.setattr(codes, "MAX_INTERNED", 1)
     monkeypatch.setattr(codes, "MAX_ALLELE_CODES", 2)

@@ -117,7 +117,8 @@ NIEM = """<?xml version="1.0" encoding="UTF-8"?>
     </b:DNADataIdentification>
     <b:DNADataIdentification>
       <nc:IdentificationID>PROFILE-1</nc:IdentificationID>
-      <nc:IdentificationCategoryDescriptionText>DNA Profile ID</nc:IdentificationCategoryDescriptionText>
+      <nc:IdentificationCategoryDescriptionText
+      >DNA Profile ID</nc:IdentificationCategoryDescriptionText>
     </b:DNADataIdentification>
     <b:DNAEncoding><b:DNASTRData>
       <b:DNALocus>
@@ -135,7 +136,9 @@ NIEM = """<?xml version="1.0" encoding="UTF-8"?>
     </b:DNASTRData></b:DNAEncoding>
   </b:DNARecord>
   <b:Pedigree>
-    <b:PedigreeIdentification><nc:IdentificationID>FAM</nc:IdentificationID></b:PedigreeIdentification>
+    <b:PedigreeIdentification>
+      <nc:IdentificationID>FAM</nc:IdentificationID>
+    </b:PedigreeIdentification>
     <b:PedigreeMember structures:id="p1">
       <b:PedigreeMemberIdentification>
         <nc:IdentificationID>PROFILE-1</nc:IdentificationID>

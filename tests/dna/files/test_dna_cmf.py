@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dna_samples import CMF, RAPID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from biomatch.dna.files import parse_profiles, read, write
 from biomatch.dna.files.cmf import CmfMessage, check_message
 from biomatch.dna.files.safexml import parse
 from biomatch.errors import FormatError
-from dna_samples import CMF, RAPID
 
 etree = pytest.importorskip("lxml.etree")
 

@@ -1,11 +1,11 @@
 """Familias projects."""
 
 import pytest
+from dna_samples import FAMILIAS
 
 from biomatch.dna.files import parse_profiles
 from biomatch.dna.files.familias import read_familias
 from biomatch.errors import FormatError
-from dna_samples import FAMILIAS
 
 
 def test_everything_of_a_project() -> None:

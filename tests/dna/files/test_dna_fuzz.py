@@ -1,12 +1,12 @@
 """No input ends in anything but profiles or one of our own errors."""
 
 import pytest
+from dna_samples import ALL, STRIDER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biomatch.dna.files import parse_profiles
 from biomatch.errors import BiomatchError
-from dna_samples import ALL, STRIDER
 
 SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PIECES = st.sampled_from(
@@ -17,8 +17,7 @@ PIECES = st.sampled_from(
 def survives(text: str) -> None:
     try:
         profiles = parse_profiles(text, "fuzz")
-    except BiomatchError as error:
-        assert str(error)
+    except BiomatchError:
         return
     assert profiles
     for profile in profiles:

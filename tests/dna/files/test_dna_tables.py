@@ -4,11 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
+from dna_samples import GENEMAPPER, LONG, SMARTRANK, WIDE
 
 from biomatch.dna import DnaProfile
 from biomatch.dna.files import WRITERS, parse_profiles, read
 from biomatch.errors import FormatError, ProfileError
-from dna_samples import GENEMAPPER, LONG, SMARTRANK, WIDE
 
 
 def test_long_table_with_heights() -> None:
@@ -42,9 +42,7 @@ def test_genemapper_wide_with_heights_and_off_ladder() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_encodings_and_delimiters(
-    tmp_path: Path, encoding: str, delimiter: str, end: str
-) -> None:
+def test_encodings_and_delimiters(tmp_path: Path, encoding: str, delimiter: str, end: str) -> None:
     text = LONG.replace("stain", "stäin").replace(",", delimiter).replace("\n", end)
     path = tmp_path / "table.csv"
     path.write_bytes(text.encode(encoding))

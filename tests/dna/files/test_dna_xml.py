@@ -1,6 +1,7 @@
 """Hostile XML, and the formats in XML other than CODIS."""
 
 import pytest
+from dna_samples import CRITERIA, NIEM, STRIDER
 
 from biomatch.dna.files import parse_profiles, read_frequencies
 from biomatch.dna.files.niem import read_pedigrees
@@ -8,7 +9,6 @@ from biomatch.dna.files.safexml import Node, parse, render
 from biomatch.dna.files.smartrank import read_criteria
 from biomatch.dna.files.strider import read_strider
 from biomatch.errors import FormatError, ProfileError
-from dna_samples import CRITERIA, NIEM, STRIDER
 
 LAUGHS = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY l "ha"><!ENTITY m "&l;&l;&l;&l;">]>
 <a>&m;</a>"""
