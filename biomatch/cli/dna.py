@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from biomatch.cli.dna_search import convert, search
 from biomatch.cli.options import examples
 from biomatch.cli.output import emit, emit_record, output_options, say
 
@@ -803,3 +804,7 @@ def show_rules(name: str | None, format_: str) -> None:
     values = {key: getattr(rule, key) for key in ("name", "version", "title", "source")}
     values |= {key: getattr(rule, key) for key in ("stringency", "min_loci", "min_matching")}
     emit_record({**values, "max_mismatches": rule.max_mismatches}, format_)
+
+
+dna.add_command(search)
+dna.add_command(convert)
