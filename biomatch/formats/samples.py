@@ -52,6 +52,9 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
     kind = sniff(data[:HEAD])
     reader = _READERS.get(kind)
     if reader is None:
+        other = _UNREAD.get(data[:4])
+        if other is not None:
+            raise UnreadableSampleError(f"{path}: is {other}, which biomatch does not read")
         raise UnreadableSampleError(
             f"{path}: is no picture, minutiae record, ANSI/NIST-ITL transaction or DNA table "
             f"that biomatch knows; it starts with {data[:8]!r}"
@@ -113,8 +116,6 @@ def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
 
 def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     record = fmr.read(data, str(path))
-    if not record.views:
-        raise UnreadableSampleError(f"{path}: the {record.standard.value} record has no view")
     digest = _digest(data)
     return [
         Sample(
@@ -196,6 +197,12 @@ def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     return _table(path, data, modality)
 
 
+_UNREAD = {
+    b"IIR\0": "an iris image record (ISO/IEC 19794-6)",
+    b"VIR\0": "a vascular image record (ISO/IEC 19794-9)",
+    b"FSP\0": "a finger pattern record (ISO/IEC 19794-3)",
+    b"%PDF": "a PDF document",
+}
 Reader = Callable[[Path, bytes, str | None], list[Sample]]
 _READERS: dict[Kind, Reader] = {
     Kind.PICTURE: _picture,
