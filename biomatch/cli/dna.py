@@ -505,6 +505,68 @@ def missing(
 
 @dna.command(
     epilog=examples(
+        "biomatch dna pedigree father.ped stranger.ped profiles.csv",
+        "biomatch dna pedigree project.fam",
+        "biomatch dna pedigree project.fam --no-mutation",
+    )
+)
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE, required=False)
+@click.argument("profiles", type=FILE, required=False)
+@click.option("--null", default=0.0, help="Frequency of null alleles.")
+@click.option("--no-mutation", is_flag=True, help="Leave the project's mutation models out.")
+@click.option("--loci", is_flag=True, help="Show each locus.")
+@mutation_options
+@frequency_options
+@output_options
+def pedigree(
+    first: Path,
+    second: Path | None,
+    profiles: Path | None,
+    null: float,
+    no_mutation: bool,
+    loci: bool,
+    source: str,
+    populations: tuple[str, ...],
+    minimum: float | str | None,
+    theta: float,
+    format_: str,
+    **mutation: Any,
+) -> None:
+    """Weigh two pedigrees given the profiles of their members.
+
+    FIRST and SECOND have one line a person: name father mother [sex]. A
+    Familias project (.fam) alone brings pedigrees, profiles, frequencies,
+    theta and mutation models; its first pedigree is weighed against its last.
+    """
+    if second is None:
+        from biomatch.dna.projects import compare_project
+
+        results = [compare_project(first, mutation=not no_mutation)]
+    elif profiles is None:
+        raise click.UsageError("two pedigrees need a third file: the members' profiles")
+    else:
+        from biomatch.dna.pedigree import Pedigree
+        from biomatch.dna.relationship import compare_pedigrees
+
+        typed = {profile.name: profile for profile in _profiles(profiles)}
+        above, below = Pedigree.read(first), Pedigree.read(second)
+        results = [
+            compare_pedigrees(
+                above, below, typed, table, theta=theta, mutation=_mutation(mutation), null=null
+            )
+            for table in _tables(source, populations, minimum)
+        ]
+    told = min(results, key=lambda result: result.log10).as_dict()
+    if loci:
+        emit([{"locus": locus, "lr": value} for locus, value in told["loci"].items()], format_)
+        return
+    columns = ["lr", "log10_lr", "mutation", "theta", "table", "minimum_frequency"]
+    emit([told], format_, columns=columns)
+
+
+@dna.command(
+    epilog=examples(
         "biomatch dna mixture stain.csv suspects.csv --contributors 2 --dropout 0.1",
         "biomatch dna mixture stain.csv suspects.csv --replicates --known victim.csv",
         "biomatch dna mixture stain.csv suspects.csv --convention smartrank --dropout 0.03",

@@ -130,9 +130,10 @@ class Frequencies:
 
     @classmethod
     def read(cls, path: str | Path, population: str | None = None) -> "Frequencies":
-        """Read a table from a CSV file, long or wide.
+        """Read a table from a file, recognised by content.
 
-        Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
+        CSV, STRidER XML, Familias projects and SmartRank search criteria. A CSV file is long or
+        wide. Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
         Wide (EuroForMix, LRmix): ``Allele, <locus>, <locus>, ...``, absent = blank or NA.
         Comma, semicolon and tab are recognised.
 
@@ -143,7 +144,9 @@ class Frequencies:
         OptionError
             The file has several populations and none, or an unknown one, was asked for.
         """
-        return _choose(cls.read_all(path), population, str(path))
+        from biomatch.dna import files
+
+        return _choose(files.read_frequencies(path), population, str(path))
 
     @classmethod
     def read_all(cls, path: str | Path) -> "dict[str, Frequencies]":
@@ -171,7 +174,9 @@ class Frequencies:
         if str(source) in _TABLES:
             tables = _shipped(str(source))
         elif Path(source).is_file():
-            tables = cls.read_all(source)
+            from biomatch.dna import files
+
+            tables = files.read_frequencies(source)
         else:
             raise OptionError(
                 f"frequency table {str(source)!r} is neither a file nor one of {', '.join(_TABLES)}"
@@ -304,7 +309,10 @@ def _choose(tables: Mapping[str, Frequencies], population: str | None, where: st
 
 
 def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
-    rows = list(_rows(text))
+    try:
+        rows = list(_rows(text))
+    except csv.Error as error:
+        raise FormatError(f"{where}: not a table of cells: {error}") from error
     if not rows:
         raise FormatError(f"{where}: the frequency file is empty")
     header = [cell.strip() for cell in rows[0][1]]
@@ -321,7 +329,7 @@ def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
     for row in reader:
         if any(cell.strip() for cell in row):
             yield reader.line_num, row

@@ -79,8 +79,9 @@ class MixtureModel:
         Number under Hd; None = the same.
     dropout
         Drop-out probability of one allele copy of an unknown contributor, 0 to below 1.
-    candidate_dropout, known_dropout
-        The same for the candidate and for known contributors; None = `dropout`.
+    candidate_dropout, known_dropout, dropout_hd
+        The same for the candidate, for known contributors, and for unknown contributors under
+        Hd; None = `dropout`.
     dropin
         Drop-in probability c, 0 to below 1.
     theta
@@ -97,6 +98,7 @@ class MixtureModel:
     dropout: float = 0.1
     candidate_dropout: float | None = None
     known_dropout: float | None = None
+    dropout_hd: float | None = None
     dropin: float = 0.05
     theta: float = 0.0
     convention: Convention = Convention.LRMIX
@@ -111,7 +113,7 @@ class MixtureModel:
             The message names the parameter and its range.
         """
         check_theta(self.theta)
-        for name in ("dropout", "candidate_dropout", "known_dropout", "dropin"):
+        for name in ("dropout", "candidate_dropout", "known_dropout", "dropout_hd", "dropin"):
             value = getattr(self, name)
             if value is not None and not 0.0 <= value < 1.0:
                 raise OptionError(f"{name} is {value}; give a probability from 0 to below 1")
@@ -343,7 +345,7 @@ class _Locus:
 
     stain: _Stain
     known: tuple[Genotype, ...]
-    untyped: int
+    others: tuple[Genotype, ...]
     model: MixtureModel
 
     def numerator(self, candidate: Genotype) -> float:
@@ -352,7 +354,7 @@ class _Locus:
         chance = model.dropout if model.candidate_dropout is None else model.candidate_dropout
         side = _Side(
             known=((candidate, chance), *self._named()),
-            typed=(candidate, *self.known),
+            typed=(candidate, *self.known, *self.others),
             unknowns=model.contributors - 1 - len(self.known),
             unseen=model.convention is not Convention.SMARTRANK,
         )
@@ -361,9 +363,12 @@ class _Locus:
     def denominator(self, candidate: Genotype | None) -> float:
         """P(stain | the candidate did not contribute); None = not conditional on anybody."""
         model = self.model
+        if model.dropout_hd is not None:
+            model = replace(model, dropout=model.dropout_hd)
+        typed = (*self.known, *self.others)
         side = _Side(
             known=self._named(),
-            typed=self.known if candidate is None else (candidate, *self.known),
+            typed=typed if candidate is None else (candidate, *typed),
             unknowns=(model.contributors_hd or model.contributors) - len(self.known),
         )
         if model.relation is not None and candidate is not None:
@@ -381,6 +386,23 @@ class _Locus:
         model = self.model
         chance = model.dropout if model.known_dropout is None else model.known_dropout
         return tuple((genotype, chance) for genotype in self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Typed persons beside the candidate.
+
+    Attributes
+    ----------
+    known
+        Contributors under both hypotheses (a victim). One who is not typed at a locus counts
+        as unknown there.
+    others
+        Persons who did not contribute; with theta they condition the frequencies.
+    """
+
+    known: Sequence[DnaProfile] = ()
+    others: Sequence[DnaProfile] = ()
 
 
 def _tokens(profile: DnaProfile, locus: str) -> tuple[str, ...]:
@@ -402,14 +424,16 @@ def _stain_loci(evidence: DnaProfile) -> list[str]:
 def _prepare(
     evidence: DnaProfile,
     locus: str,
-    known: Sequence[DnaProfile],
+    people: People,
     frequencies: Frequencies,
     model: MixtureModel,
 ) -> _Locus:
     stain = _Stain.of(_replicates(evidence, locus), locus, frequencies)
-    typed = [tokens for person in known if (tokens := _tokens(person, locus))]
-    genotypes = tuple(stain.genotype(tokens) for tokens in typed)
-    return _Locus(stain, genotypes, len(known) - len(typed), model)
+    known, others = (
+        tuple(stain.genotype(tokens) for person in group if (tokens := _tokens(person, locus)))
+        for group in (people.known, people.others)
+    )
+    return _Locus(stain, known, others, model)
 
 
 def mixture(
@@ -418,6 +442,7 @@ def mixture(
     frequencies: Frequencies,
     *,
     known: Sequence[DnaProfile] = (),
+    others: Sequence[DnaProfile] = (),
     model: MixtureModel | None = None,
     estimate: bool = False,
 ) -> Mixture:
@@ -431,9 +456,8 @@ def mixture(
         The person of interest. Loci where they are not typed are left out.
     frequencies
         Frequency table.
-    known
-        Contributors under both hypotheses (a victim). One who is not typed at a locus counts
-        as unknown there.
+    known, others
+        Known contributors and other typed persons; see `People`.
     model
         Parameters.
     estimate
@@ -446,7 +470,8 @@ def mixture(
     ProfileError
         No locus can be used.
     """
-    return _Scorer(evidence, frequencies, known, model, estimate=estimate).score(candidate)
+    people = People(known, others)
+    return _Scorer(evidence, frequencies, people, model, estimate=estimate).score(candidate)
 
 
 class _Scorer:
@@ -456,21 +481,22 @@ class _Scorer:
         self,
         evidence: DnaProfile,
         frequencies: Frequencies,
-        known: Sequence[DnaProfile],
+        people: People,
         model: MixtureModel | None,
         *,
         estimate: bool,
     ) -> None:
-        model = (model or MixtureModel()).checked(len(known))
+        model = (model or MixtureModel()).checked(len(people.known))
         if estimate:
-            model = replace(model, dropout=estimate_dropout(evidence, frequencies, known, model))
+            value = estimate_dropout(evidence, frequencies, people.known, model)
+            model = replace(model, dropout=value)
         self._evidence = evidence
         self._frequencies = frequencies
         self._model = model
         self._estimated = estimate
         self._names = _stain_loci(evidence)
         self._ready = {
-            locus: _prepare(evidence, locus, known, frequencies, model)
+            locus: _prepare(evidence, locus, people, frequencies, model)
             for locus in self._names
             if locus in frequencies
         }
@@ -507,6 +533,7 @@ def rank_contributors(
     tables: Sequence[Frequencies],
     *,
     known: Sequence[DnaProfile] = (),
+    others: Sequence[DnaProfile] = (),
     model: MixtureModel | None = None,
     estimate: bool = False,
 ) -> list[tuple[DnaProfile, Mixture]]:
@@ -517,7 +544,8 @@ def rank_contributors(
     """
     if not tables:
         raise OptionError("no frequency table is given; name at least one")
-    scorers = [_Scorer(evidence, table, known, model, estimate=estimate) for table in tables]
+    people = People(known, others)
+    scorers = [_Scorer(evidence, table, people, model, estimate=estimate) for table in tables]
     found = []
     for candidate in candidates:
         try:
@@ -597,6 +625,7 @@ def mixture_table(
     *,
     frequencies: Frequencies,
     known: Sequence[DnaProfile] = (),
+    others: Sequence[DnaProfile] = (),
     model: MixtureModel | None = None,
 ) -> FloatArray:
     """Tabulate the likelihood ratio at a locus for every genotype of a candidate.
@@ -606,7 +635,7 @@ def mixture_table(
 
     Parameters
     ----------
-    evidence, frequencies, known, model
+    evidence, frequencies, known, others, model
         See `mixture`.
     locus
         Canonical name.
@@ -622,7 +651,7 @@ def mixture_table(
     model = (model or MixtureModel()).checked(len(known))
     if locus not in frequencies or not _replicates(evidence, locus):
         return np.ones((len(alleles), len(alleles)))
-    ready = _prepare(evidence, locus, known, frequencies, model)
+    ready = _prepare(evidence, locus, People(known, others), frequencies, model)
     classes = len(ready.stain.shares)
     small = np.zeros((classes, classes))
     for pair in combinations_with_replacement(range(classes), 2):
@@ -654,13 +683,15 @@ def estimate_dropout(
         The stain and the table have no locus in common.
     """
     model = (model or MixtureModel()).checked(len(known))
-    plain = replace(model, relation=None, candidate_dropout=None, known_dropout=None)
+    plain = replace(
+        model, relation=None, candidate_dropout=None, known_dropout=None, dropout_hd=None
+    )
     names = [locus for locus in _stain_loci(evidence) if locus in frequencies]
     if not names:
         raise ProfileError(
             f"stain {evidence.name!r} and frequency table {frequencies} have no locus in common"
         )
-    loci = [_prepare(evidence, locus, known, frequencies, plain) for locus in names]
+    loci = [_prepare(evidence, locus, People(known), frequencies, plain) for locus in names]
 
     def support(percent: int) -> float:
         chosen = replace(plain, dropout=percent / 100.0)

@@ -8,11 +8,11 @@ comparison looks at.
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.fingerprint.cylinders import SECTIONS
+from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.similarity import ROOTS, count_ones
 
 __all__ = ["TURNS", "peak", "scan"]
@@ -31,7 +31,7 @@ FEW = 8
 """Prints with fewer usable cylinders are rated as if they had so many."""
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def peak(histogram: F32) -> float:
     """Highest bin of a circular histogram with its neighbours."""
     best = np.float32(0)
@@ -41,7 +41,7 @@ def peak(histogram: F32) -> float:
     return float(best)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _cast(turn: int, weight: float, histogram: F32) -> None:
     """Share one vote between the two nearest bins; `turn` in 1/16384 of a full turn."""
     place = (turn % ANGLE_STEPS) * (TURNS / ANGLE_STEPS)
@@ -51,7 +51,7 @@ def _cast(turn: int, weight: float, histogram: F32) -> None:
     histogram[(left + 1) % TURNS] += weight * share
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def scan(points: U16, bits: U64, cells: U64, offsets: I64, gallery_points: U16,
          gallery_bits: U64, gallery_cells: U64, rows: I64, max_turn: float,
          out: F32) -> None:  # fmt: skip

@@ -15,7 +15,7 @@ from biomatch.jobs.outcome import Failure, Outcome, write_errors
 from biomatch.jobs.pictures import decisions_of, models_of, picture_source
 from biomatch.report import html, overlay, words
 from biomatch.report.plain import plain
-from biomatch.report.sheet import DETAILED, Sheet, sheet
+from biomatch.report.sheet import DETAILED, Sheet, probe_name, sheet
 from biomatch.types import CandidateList, Sample
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _search(
         record = reporting.folder / f"{name}.json"
         if reporting.resume and record.exists():
             return None
-        answers = []
+        answers: list[dict[str, Any]] = []
         for sample in probes:
             for answer in _answers(db, sample, reporting, query):
                 suffix = f"-{len(answers) + 1}" if answers else ""
@@ -182,7 +182,7 @@ def _line(answer: CandidateList, file: str) -> dict[str, Any]:
     best = answer[0] if len(answer) else None
     return {
         "file": file,
-        "probe": answer.probe,
+        "probe": probe_name(answer),
         "modality": answer.modality,
         "subject": best.subject if best else None,
         "log10_lr": plain(best.log10_lr) if best else None,
