@@ -207,11 +207,7 @@ def _finger_record(data: bytes, name: str) -> list[ShownRecord]:
 
 
 def _picture(data: bytes, name: str) -> list[ShownRecord]:
-    try:
-        picture = images.read(data)
-    except UnreadableSampleError as error:
-        reason = str(error).removeprefix("<bytes>: ")
-        raise UnreadableSampleError(f"{name}: {reason}") from error
+    picture = images.read(data, name=name)
     height, width = picture.pixels.shape[:2]
     return [
         ShownRecord(

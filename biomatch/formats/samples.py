@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from biomatch import images
 from biomatch.errors import OptionError, UnreadableSampleError
 from biomatch.fingerprint import markup
 from biomatch.formats import ansi_nist, fmr, iso19794_4, iso19794_5, templates
@@ -12,10 +13,15 @@ from biomatch.formats.ansi_nist import contents
 from biomatch.formats.sniff import HEAD, Kind, sniff
 from biomatch.types import Sample
 
-__all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
+__all__ = ["MAX_BYTES", "MOST_PAGES", "read_bytes", "read_samples"]
 
 MAX_BYTES = 1 << 30
 """Files beyond this size are refused before they are read."""
+
+MOST_PAGES = 200
+"""Pages of a TIFF beyond this number are left out."""
+
+TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
 def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
@@ -111,7 +117,22 @@ def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
                 f"{path}: is a picture; say what it shows with modality 'fingerprint' or 'face'"
             )
         modality = "fingerprint"
-    return [Sample(modality, path=path, sha256=_digest(data))]
+    pages = images.pages(data, str(path)) if data[:4] in TIFF_STARTS else 1
+    if pages == 1:
+        return [Sample(modality, path=path, sha256=_digest(data))]
+    return [_page(path, data, modality, page) for page in range(min(pages, MOST_PAGES))]
+
+
+def _page(path: Path, data: bytes, modality: str, page: int) -> Sample:
+    picture = images.read(data, page=page, name=f"{path}, page {page + 1}")
+    return Sample(
+        modality,
+        path=path,
+        image=picture.pixels,
+        label=f"page {page + 1}",
+        ppi=picture.ppi,
+        sha256=_digest(data),
+    )
 
 
 def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:

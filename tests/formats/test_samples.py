@@ -31,6 +31,22 @@ def test_text_named_png_is_refused_as_text(tmp_path: Path) -> None:
         read_samples(path, "fingerprint")
 
 
+def test_each_page_of_a_tiff_is_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "card.tif"
+    pages = [Image.fromarray(np.full((8, 8), grey, np.uint8)) for grey in (10, 20, 30)]
+    pages[0].save(path, save_all=True, append_images=pages[1:], dpi=(500, 500))
+    samples = read_samples(path, "fingerprint")
+    assert [int(sample.image[0, 0]) for sample in samples] == [10, 20, 30]
+    assert [sample.label for sample in samples] == ["page 1", "page 2", "page 3"]
+
+
+def test_records_of_other_modalities_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "iris.bin"
+    path.write_bytes(b"IIR\x00020\0")
+    with pytest.raises(UnreadableSampleError, match="is an iris image record"):
+        read_samples(path)
+
+
 def test_missing_empty_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableSampleError, match="cannot be read"):
         read_samples(tmp_path / "nothing.png", "face")

@@ -122,16 +122,12 @@ class PictureRecord:
         where = f"{name}: {self.name}"
         if not self.data:
             raise UnreadableSampleError(f"{where}: holds no image data")
-        try:
-            if self.data.startswith(_MAGIC) and not self._is_raw:
-                return images.read(self.data).pixels
-            if self.type in (5, 6, 8):
-                return _two_level(self)
-            if self.compression == "NONE":
-                return _raw(self, where)
-        except UnreadableSampleError as error:
-            reason = str(error).removeprefix("<bytes>: ").removeprefix(f"{where}: ")
-            raise UnreadableSampleError(f"{where}: {reason}") from error
+        if self.data.startswith(_MAGIC) and not self._is_raw:
+            return images.read(self.data, name=where).pixels
+        if self.type in (5, 6, 8):
+            return _two_level(self, where)
+        if self.compression == "NONE":
+            return _raw(self, where)
         raise UnreadableSampleError(
             f"{where}: {len(self.data)} bytes of compression '{self.compression}' cannot be decoded"
         )
@@ -167,11 +163,14 @@ def _raw(record: PictureRecord, where: str) -> NDArray[Any]:
     return np.frombuffer(record.data, np.uint8, area).reshape(shape)
 
 
-def _two_level(record: PictureRecord) -> NDArray[np.uint8]:
+def _two_level(record: PictureRecord, where: str) -> NDArray[np.uint8]:
     """Two-level picture, 1 = black: packed bits, or ITU-T T.6 in a TIFF envelope."""
     width, height = record.width, record.height
     if not 0 < width * height <= images.MAX_PIXELS:
-        raise UnreadableSampleError(f"{width} x {height} pixels are none or exceed the limit")
+        raise UnreadableSampleError(
+            f"{where}: {width} x {height} pixels are none or exceed the limit of "
+            f"{images.MAX_PIXELS:,}"
+        )
     if record.compression == "NONE":
         row = (width + 7) // 8
         tight = (width * height + 7) // 8
@@ -181,11 +180,13 @@ def _two_level(record: PictureRecord) -> NDArray[np.uint8]:
         elif len(data) >= tight:
             bits = np.unpackbits(data)[: width * height].reshape(height, width)
         else:
-            raise UnreadableSampleError(f"{len(data)} bytes for {width} x {height} bits: truncated")
+            raise UnreadableSampleError(
+                f"{where}: {len(data)} bytes for {width} x {height} bits: the image is truncated"
+            )
         return np.where(bits > 0, 0, 255).astype(np.uint8)
     if record.compression == "VECTOR":
-        raise UnreadableSampleError("is a signature of vectors, not a picture")
-    return images.to_grey(images.read(_in_tiff(record)).pixels)
+        raise UnreadableSampleError(f"{where}: is a signature of vectors, not a picture")
+    return images.to_grey(images.read(_in_tiff(record), name=where).pixels)
 
 
 def _in_tiff(record: PictureRecord) -> bytes:
@@ -376,7 +377,8 @@ def _minutiae_samples(
         None,
     )
     size = (image.width, image.height, image.ppi or FULL_RESOLUTION_PPI) if image else None
-    made = minutiae_template(record, size)
+    where = f"{path}: Type-9 record with IDC {record.idc}"
+    made = minutiae_template(record, size, where)
     if made is not None:
         yield Sample(
             "fingerprint",
