@@ -72,7 +72,7 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
         if not samples:
             names = sorted({sample.modality for sample in held})
             raise UnreadableSampleError(
-                f"{path}: is a {kind.value} of modality {' and '.join(names)}, not {modality}"
+                f"{path}: holds {' and '.join(names)}, not {modality} ({kind.value})"
             )
     return samples
 
@@ -197,6 +197,12 @@ def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     return [Sample("dna", path=path, sha256=_digest(data))]
 
 
+def _archive(path: Path, data: bytes, modality: str | None) -> list[Sample]:  # noqa: ARG001
+    raise UnreadableSampleError(
+        f"{path}: is a ZIP archive or a workbook; unpack it, or export its table as CSV"
+    )
+
+
 def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     try:
         content = json.loads(data)
@@ -233,6 +239,6 @@ _READERS: dict[Kind, Reader] = {
     Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
     Kind.XML: _table,
-    Kind.WORKBOOK: _table,
+    Kind.ARCHIVE: _archive,
     Kind.TEXT: _table,
 }
