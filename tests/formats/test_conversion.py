@@ -69,6 +69,7 @@ def test_a_latent_search_is_read_back(tmp_path: Path) -> None:
     path.write_bytes(data)
     minutiae, picture = read_samples(path)
     assert (minutiae.finger_position, picture.finger_position) == (7, 7)
+    assert minutiae.label == picture.label == "0200000004F"
     assert picture.image.shape == (150, 200)
     found, made = minutiae.template.minutiae, marks().minutiae
     np.testing.assert_allclose(found.x, made.x, atol=0.2)

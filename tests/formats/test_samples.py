@@ -38,7 +38,7 @@ def test_each_page_of_a_tiff_is_a_sample(tmp_path: Path) -> None:
     pages[0].save(path, save_all=True, append_images=pages[1:], dpi=(500, 500))
     samples = read_samples(path, "fingerprint")
     assert [int(sample.image[0, 0]) for sample in samples] == [10, 20, 30]
-    assert [sample.label for sample in samples] == ["page 1", "page 2", "page 3"]
+    assert [sample.label for sample in samples] == ["card"] * 3
 
 
 @pytest.mark.parametrize(
