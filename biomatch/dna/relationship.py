@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.mutation import MutationModel
 from biomatch.dna.pedigree import Pedigree
 from biomatch.dna.peeling import (
+    Mutations,
     NullRates,
     Settings,
     common_loci,
@@ -37,7 +37,7 @@ def pedigree_likelihood(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> dict[str, float]:
     """Return the probability of all genotypes at each locus.
@@ -53,7 +53,7 @@ def pedigree_likelihood(
     theta
         Coancestry coefficient among all founders and unrelated persons.
     mutation
-        Mutation model; None = no mutation.
+        Mutation model, one for all loci or by locus; None = no mutation.
     null
         Frequency of a null (silent) allele, for all loci or by locus. The other alleles are
         scaled down; a null allele does not mutate.
@@ -121,7 +121,7 @@ def result_of(loci: Mapping[str, float], settings: Settings) -> PedigreeLr:
         table=str(settings.frequencies),
         minimum_rule=settings.frequencies.minimum_rule,
         theta=settings.theta,
-        mutation=settings.mutation.kind.value,
+        mutation=settings.mutation_name,
     )
 
 
@@ -139,7 +139,7 @@ def compare_pedigrees(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> PedigreeLr:
     """Compare two pedigrees; the per-locus form of `pedigree_lr`.
@@ -169,7 +169,7 @@ def pedigree_lr(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> float:
     """Return the likelihood ratio of two pedigrees given the profiles of their members.
