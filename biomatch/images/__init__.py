@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from biomatch.errors import OptionError, UnreadableSampleError
 from biomatch.images import decode, headers, sandbox
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "Picture", "read", "to_grey", "to_rgb", "write_wsq"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "Picture",
+    "pages",
+    "read",
+    "to_grey",
+    "to_rgb",
+    "write_wsq",
+]
 
 MAX_PIXELS = decode.MAX_PIXELS
 """Pictures with more pixels are refused before decoding."""
@@ -57,7 +66,13 @@ class Picture:
     scale: float = 1.0
 
 
-def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = None) -> Picture:
+def read(
+    source: Path | str | bytes,
+    *,
+    page: int = 0,
+    max_side: int | None = None,
+    name: str | None = None,
+) -> Picture:
     """Decode one picture.
 
     Parameters
@@ -70,6 +85,8 @@ def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = No
         Reduce the picture so that its longer side is at most this many pixels. Large JPEG
         files are then decoded at 1/2, 1/4 or 1/8 of their size in the first place, which
         saves most of the time.
+    name
+        What error messages call the picture; by default its path.
 
     Raises
     ------
@@ -82,7 +99,7 @@ def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = No
         raise OptionError(f"max_side {max_side} must be at least 1")
     if page < 0:
         raise OptionError(f"page {page} must be at least 0")
-    name = "<bytes>" if isinstance(source, bytes) else str(source)
+    name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     data = source if isinstance(source, bytes) else _read_bytes(Path(source))
     if not data:
         raise UnreadableSampleError(f"{name}: the file is empty")
@@ -96,6 +113,22 @@ def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = No
     except sandbox.ChildDiedError as error:
         raise UnreadableSampleError(f"{name}: is damaged ({error})") from error
     return Picture(_pixels(picture), ppi, pages, scale)
+
+
+def pages(data: bytes, name: str = "<bytes>") -> int:
+    """Count the pictures in a file's bytes without decoding them.
+
+    Raises
+    ------
+    UnreadableSampleError
+        Not a picture.
+    """
+    if headers.fragile_format(data) is not None:
+        return 1
+    try:
+        return decode.count(data, decode.FORMATS)
+    except decode.UnreadableError as error:
+        raise UnreadableSampleError(f"{name}: {error}") from error
 
 
 def _read_bytes(path: Path) -> bytes:

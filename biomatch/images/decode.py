@@ -16,6 +16,7 @@ import struct
 import sys
 import warnings
 import zlib
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -60,10 +61,29 @@ def decode(data: bytes, formats: tuple[str, ...], page: int, max_side: int | Non
     UnreadableError
         Not a picture of `formats`, damaged, too large, or without that page.
     """
+    with _translated():
+        return _decode(data, formats, page, max_side)
+
+
+def count(data: bytes, formats: tuple[str, ...]) -> int:
+    """Count the pictures in a file without decoding them.
+
+    Raises
+    ------
+    UnreadableError
+        Not a picture of `formats`.
+    """
+    with _translated(), Image.open(io.BytesIO(data), formats=formats) as picture:
+        return int(getattr(picture, "n_frames", 1))
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn whatever a decoder raises into an `UnreadableError`, and its warnings off."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(data, formats, page, max_side)
+            yield
     except UnidentifiedImageError as error:
         raise UnreadableError(
             "is not a picture in a known format (PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"

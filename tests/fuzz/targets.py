@@ -16,7 +16,11 @@ import numpy as np
 from PIL import Image
 
 from biomatch import images
+from biomatch.dna.files import parse_profiles
+from biomatch.dna.profile import DnaProfile
 from biomatch.errors import BiomatchError
+from biomatch.face import template as face
+from biomatch.face.assessment import Quality
 from biomatch.fingerprint import markup
 from biomatch.fingerprint.minutiae import Minutiae
 from biomatch.fingerprint.template import FingerprintTemplate
@@ -83,7 +87,7 @@ def mark_up(data: bytes) -> None:
 
 def sniffed(data: bytes) -> None:
     reader = _READERS.get(sniff(data[:HEAD]))
-    if reader is not None and sniff(data[:HEAD]) is not Kind.PICTURE:
+    if reader is not None and sniff(data[:HEAD]) not in (Kind.PICTURE, Kind.TEXT, Kind.XML):
         reader(data, "fuzz")
 
 
@@ -93,21 +97,15 @@ def fingerprint_template(data: bytes) -> None:
 
 
 def face_template(data: bytes) -> None:
-    from biomatch.face import template
-
     body = data[9:]
-    template.loads(data[:5] + zlib.crc32(body).to_bytes(4, "little") + body)
+    face.loads(data[:5] + zlib.crc32(body).to_bytes(4, "little") + body)
 
 
 def dna_profile(data: bytes) -> None:
-    from biomatch.dna.profile import DnaProfile
-
     DnaProfile.loads(_sealed(data)).dumps()
 
 
 def dna_file(data: bytes) -> None:
-    from biomatch.dna.files import parse_profiles
-
     parse_profiles(data.decode("utf-8", "replace").replace("\0", ""), "fuzz")
 
 
@@ -237,8 +235,6 @@ def _face_records() -> Iterator[bytes]:
 
 
 def _dna_profiles() -> Iterator[bytes]:
-    from biomatch.dna.profile import DnaProfile
-
     yield DnaProfile.from_alleles(
         {"TH01": ("6", "9.3"), "D3S1358": ("15", "16")}, name="A", comment="c"
     ).dumps()
@@ -250,12 +246,9 @@ def _dna_files() -> Iterator[bytes]:
 
 
 def _face_templates() -> Iterator[bytes]:
-    from biomatch.face.assessment import Quality
-    from biomatch.face.template import FaceTemplate, dumps
-
     measures = len(fields(Quality))
-    yield dumps(
-        FaceTemplate(
+    yield face.dumps(
+        face.FaceTemplate(
             embedding=np.full(16, 0.25, np.float32),
             norms=(9.0, 11.0),
             box=np.array([1, 2, 30, 40], np.float32),
