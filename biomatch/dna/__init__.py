@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.kinship import (
     RELATIONS,
+    conditional_genotype,
     familial_search,
     kinship_lr,
     least_favourable_kinship,
@@ -32,7 +33,13 @@ from biomatch.dna.pedigree import Pedigree, Person, Sex
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.relationship import compare_pedigrees, pedigree_likelihood, pedigree_lr
 from biomatch.dna.rules import RuleSet, rule_set
-from biomatch.dna.statistics import expected_adventitious, least_favourable, rarity, rmp
+from biomatch.dna.statistics import (
+    expected_adventitious,
+    genotype_probability,
+    least_favourable,
+    rarity,
+    rmp,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +60,11 @@ __all__ = [
     "canonical",
     "compare",
     "compare_pedigrees",
+    "conditional_genotype",
     "estimate_dropout",
     "expected_adventitious",
     "familial_search",
+    "genotype_probability",
     "get_kit",
     "kinship_lr",
     "least_favourable",
