@@ -15,7 +15,7 @@ LOCI = ("TH01", "vWA", "FGA", "D3S1358", "D8S1179", "D18S51", "D21S11", "D13S317
 
 
 def person(name: str, first: str, second: str) -> DnaProfile:
-    return DnaProfile.from_alleles({locus: (first, second) for locus in LOCI}, name=name)
+    return DnaProfile.from_alleles(dict.fromkeys(LOCI, (first, second)), name=name)
 
 
 def test_candidates_are_ranked_explained_and_counted() -> None:
