@@ -87,7 +87,7 @@ def mark_up(data: bytes) -> None:
 
 def sniffed(data: bytes) -> None:
     reader = _READERS.get(sniff(data[:HEAD]))
-    if reader is not None and sniff(data[:HEAD]) is not Kind.PICTURE:
+    if reader is not None and sniff(data[:HEAD]) not in (Kind.PICTURE, Kind.TEXT, Kind.XML):
         reader(data, "fuzz")
 
 

@@ -22,7 +22,7 @@ from biomatch.formats.ansi_nist.records import BinaryRecord, Record, TaggedRecor
 from biomatch.formats.templates import impression_type, nominal_ppi
 from biomatch.types import FingerPosition, ImpressionType, Sample
 
-__all__ = ["PictureRecord", "describe", "known_position", "samples"]
+__all__ = ["PictureRecord", "describe", "known_position", "samples", "subject"]
 
 CM_PER_INCH = 2.54
 MM_PER_INCH = 25.4
@@ -307,8 +307,25 @@ def known_position(code: int) -> int:
     return int(FingerPosition.UNKNOWN_PALM) if code in PALM_POSITIONS else 0
 
 
+def subject(transaction: Transaction, path: Path) -> str:
+    """Name the person or mark that a transaction is about, one name for all its samples.
+
+    INTERPOL's criminal reference number (2.010) in domain INT-I, else the transaction control
+    number (1.009), else the file's name.
+    """
+    header = transaction.header
+    domain = header.text(13)
+    names = [header.text(9)]
+    if domain.startswith("INT-I"):
+        records = (r for r in transaction.of_type(2) if isinstance(r, TaggedRecord))
+        names = [*(record.text(10) for record in records), *names]
+    return next((name.strip() for name in names if name.strip()), path.stem)
+
+
 def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
     """Make samples of all fingers, palms, faces and minutiae of a transaction, in file order.
+
+    They share one label: see `subject`.
 
     A slap with finger segments (field 14.021) gives one sample a segment. Faces are Type-10
     records of image type FACE.
@@ -319,22 +336,21 @@ def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
         An image cannot be decoded; the message names the record.
     """
     found: list[Sample] = []
+    label = subject(transaction, path)
     for record in transaction.records:
         shown = describe(record, transaction)
         if shown is not None and shown.data:
-            found += _picture_samples(shown, path, sha256)
+            found += _picture_samples(shown, path, label, sha256)
         elif record.type == 9 and isinstance(record, TaggedRecord):
-            found += _minutiae_samples(record, transaction, path, sha256)
+            found += _minutiae_samples(record, transaction, path, label, sha256)
         elif isinstance(record, TaggedRecord) and record.data.startswith(fmr.MAGIC):
-            found += _embedded_samples(record, path, sha256)
+            found += _embedded_samples(record, path, label, sha256)
     return found
 
 
-def _picture_samples(shown: PictureRecord, path: Path, sha256: str) -> Iterator[Sample]:
+def _picture_samples(shown: PictureRecord, path: Path, label: str, sha256: str) -> Iterator[Sample]:
     if shown.type == 10 and shown.subject == "FACE":
-        yield Sample(
-            "face", path=path, image=shown.pixels(str(path)), label=shown.name, sha256=sha256
-        )
+        yield Sample("face", path=path, image=shown.pixels(str(path)), label=label, sha256=sha256)
     if shown.type not in FRICTION_TYPES:
         return
     pixels = shown.pixels(str(path))
@@ -343,7 +359,7 @@ def _picture_samples(shown: PictureRecord, path: Path, sha256: str) -> Iterator[
             "fingerprint",
             path=path,
             image=part,
-            label=shown.name,
+            label=label,
             ppi=shown.ppi,
             finger_position=known_position(position),
             impression=shown.kind,
@@ -365,7 +381,7 @@ def _parts(shown: PictureRecord, pixels: NDArray[Any]) -> Iterator[tuple[int, ND
 
 
 def _minutiae_samples(
-    record: TaggedRecord, transaction: Transaction, path: Path, sha256: str
+    record: TaggedRecord, transaction: Transaction, path: Path, label: str, sha256: str
 ) -> Iterator[Sample]:
     image = next(
         (
@@ -384,7 +400,7 @@ def _minutiae_samples(
             "fingerprint",
             path=path,
             template=made,
-            label=f"Type-9 record with IDC {record.idc}",
+            label=label,
             ppi=made.ppi,
             finger_position=made.finger_position,
             impression=made.impression,
@@ -392,7 +408,9 @@ def _minutiae_samples(
         )
 
 
-def _embedded_samples(record: TaggedRecord, path: Path, sha256: str) -> Iterator[Sample]:
+def _embedded_samples(
+    record: TaggedRecord, path: Path, label: str, sha256: str
+) -> Iterator[Sample]:
     """Finger minutiae record inside a Type-99 record."""
     name = f"{path}: Type-{record.type} record with IDC {record.idc}"
     for made in templates.to_templates(fmr.read(record.data, name)):
@@ -400,7 +418,7 @@ def _embedded_samples(record: TaggedRecord, path: Path, sha256: str) -> Iterator
             "fingerprint",
             path=path,
             template=made,
-            label=f"Type-{record.type} record with IDC {record.idc}",
+            label=label,
             ppi=made.ppi,
             finger_position=made.finger_position,
             impression=made.impression,
