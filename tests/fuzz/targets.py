@@ -222,13 +222,13 @@ def _wsq_pictures() -> Iterator[bytes]:
         (0xA4, bytes((9, 7)) + taps),
         (0xA5, struct.pack(">BH", 2, 44) + struct.pack(">BHBH", 3, 9000, 3, 9900) * 64),
         (0xA2, struct.pack(">BBHHBHBHBH", 0, 255, 16, 16, 2, 12750, 4, 12000, 2, 0)),
-        (0xA6, bytes((0, 0, 2)) + bytes(14) + bytes((100, 180))),
+        (0xA6, bytes((0, 0, 2)) + bytes(14) + bytes((100, 92))),
         (0xA3, bytes((0,))),
     )
     coded = b"".join(
         struct.pack(">BBH", 0xFF, kind, len(body) + 2) + body for kind, body in segments
     )
-    yield b"\xff\xa0" + coded + b"\x00" * 4 + b"\xff\xa1"
+    yield b"\xff\xa0" + coded + b"\x1f\xff\xa1"
 
 
 def _mark_ups() -> Iterator[bytes]:
