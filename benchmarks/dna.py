@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dna_profiles as synthetic
@@ -23,9 +24,10 @@ from biomatch.dna.familial import KinshipTables, parent_child_rows, relatives
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.gallery import DnaGallery
 from biomatch.dna.options import MUTATION_RATE
-from biomatch.dna.rules import rule_set
+from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.evaluation.dna import RankDistribution, brute_force, plot_ranks
 
+CUTS = ("<= 10", "<= 100", "<= 1,000", "<= 10,000")
 FIGURE = Path(__file__).parent / "figures" / "dna-familial.png"
 
 
@@ -56,6 +58,10 @@ def memory() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
 
 
+def _hits(gallery: DnaGallery, probe: DnaProfile, rules: RuleSet, method: str) -> np.ndarray:
+    return gallery.search([probe], rules, method=method)[0]
+
+
 def search(gallery: DnaGallery, n: int) -> None:
     """Hit sets of filter and scan against brute force, and what each costs."""
     probes = synthetic.probes(gallery.columns, n, kinds=("full", "eight", "full-1", "eight-1"))
@@ -67,8 +73,8 @@ def search(gallery: DnaGallery, n: int) -> None:
         truth = brute_force(gallery.columns, probe)
         for mismatches in (0, 1, 2):
             rules = rule_set("moderate").with_limits(max_mismatches=mismatches)
-            filtered, hits = timed(lambda: gallery.search([probe], rules)[0])
-            scanned, again = timed(lambda: gallery.search([probe], rules, method="scan")[0])
+            filtered, hits = timed(partial(_hits, gallery, probe, rules, "filter"))
+            scanned, again = timed(partial(_hits, gallery, probe, rules, "scan"))
             expected = np.flatnonzero(truth <= mismatches)
             wrong += not np.array_equal(hits, expected) or not np.array_equal(again, expected)
             name = "8 loci" if kind.startswith("eight") else "full"
@@ -86,7 +92,7 @@ def batch(gallery: DnaGallery) -> None:
     probes = [p for _, _, p in synthetic.probes(gallery.columns, 100, seed=3, kinds=("full",))]
     rules = rule_set("moderate")
     for method in ("filter", "scan"):
-        cost, _ = timed(lambda method=method: gallery.search(probes, rules, method=method))
+        cost, _ = timed(partial(gallery.search, probes, rules, method=method))
         print(f"- 100 full probes in one call, {method}: {cost / 100:.1f} CPU ms a probe")
 
 
@@ -122,9 +128,7 @@ def lifecycle(gallery: DnaGallery, source: synthetic.Source) -> None:
         gone = gallery.remove(new)
     hits = gallery.search([profiles[n] for n in tests], rules)
     left = sum(int(new[n]) in set(map(int, rows)) for n, rows in zip(tests, hits, strict=True))
-    print(
-        f"- of {len(tests)} enrolled and searched {found} found; {gone:,} deleted, {left} found after"
-    )
+    print(f"- {len(tests)} of them searched: {found} found; {gone:,} deleted: {left} found after")
     with tempfile.TemporaryDirectory() as folder:
         with cpu("save"):
             gallery.save(Path(folder))
@@ -136,7 +140,7 @@ def lifecycle(gallery: DnaGallery, source: synthetic.Source) -> None:
 
 
 def blobs(gallery: DnaGallery, n: int) -> None:
-    """Building from stored profiles, as a database does."""
+    """Build from stored profiles, as a database does."""
     some = [p.dumps() for p in synthetic.profiles_of(gallery.columns, range(20_000))]
     many = (some * (n // len(some) + 1))[:n]
     mean = np.mean([len(blob) for blob in some])
@@ -146,23 +150,33 @@ def blobs(gallery: DnaGallery, n: int) -> None:
         DnaGallery(columns)
 
 
-def familial(gallery: DnaGallery, source: synthetic.Source, n: int) -> list[RankDistribution]:
-    """Ranks of simulated true relatives among all rows; the relatives are typed like the rows."""
+def familial(
+    gallery: DnaGallery, source: synthetic.Source, n: int, step: int = 100
+) -> list[RankDistribution]:
+    """Ranks of simulated true relatives among all rows; the relatives are typed like the rows.
+
+    Prints the table so far after every `step` pairs.
+    """
     rng = np.random.default_rng(5)
     where = synthetic.populations(rng, n)
     father, mother = synthetic.draw(source, rng, where), synthetic.draw(source, rng, where)
     probe, sib = synthetic.child_of(father, mother, rng), synthetic.child_of(father, mother, rng)
     probe[[synthetic.LOCI.index(name) for name in ("D6S1043", "PentaD", "PentaE")]] = 0
+    synthetic.type_with_kits(father, rng)
+    synthetic.type_with_kits(sib, rng)
     table = [Frequencies.load("nist1036", "All")]
-    found = []
-    for relation, relative in (("parent-child", father), ("full-sib", sib)):
-        typed = relative.copy()
-        synthetic.type_with_kits(typed, rng)
-        ranks = [
-            _rank(gallery, _profile(gallery, probe[:, k]), typed[:, k], relation, table)
-            for k in range(n)
-        ]
-        found.append(RankDistribution(relation, len(gallery), tuple(ranks)))
+    ranks: dict[str, list[int]] = {"parent-child": [], "full-sib": []}
+    for k in range(n):
+        person = _profile(gallery, probe[:, k])
+        ranks["parent-child"].append(_rank(gallery, person, father[:, k], "parent-child", table))
+        ranks["full-sib"].append(_rank(gallery, person, sib[:, k], "full-sib", table))
+        if (k + 1) % step == 0 or k + 1 == n:
+            found = [RankDistribution(r, len(gallery), tuple(v)) for r, v in ranks.items()]
+            head(f"{k + 1:,} pairs", "rank 1", *CUTS, "median rank")
+            for one in found:
+                row(*one.as_row())
+            FIGURE.parent.mkdir(exist_ok=True)
+            plot_ranks(found, FIGURE)
     return found
 
 
@@ -213,12 +227,7 @@ def main() -> None:
     lifecycle(gallery, source)
     print(f"- peak memory {memory()}")
     if given.relatives:
-        found = familial(gallery, source, given.relatives)
-        head("relation", "rank 1", "<= 10", "<= 100", "<= 1,000", "<= 10,000", "median rank")
-        for one in found:
-            row(*one.as_row())
-        FIGURE.parent.mkdir(exist_ok=True)
-        plot_ranks(found, FIGURE)
+        familial(gallery, source, given.relatives)
         print(f"\nfigure: {FIGURE.name}; peak memory {memory()}")
 
 

@@ -184,6 +184,20 @@ def test_errors():
         )
 
 
+def test_too_many_loops_are_refused_not_computed():
+    """Four fathers with four mothers, a grandchild by each pair, and every allele of SE33."""
+    pairs = [(i, j) for i in range(4) for j in range(4)]
+    pedigree = Pedigree.of(
+        *(Person(f"{parent}{i}") for parent in "fm" for i in range(4)),
+        *(Person(f"c{i}{j}", f"f{i}", f"m{j}") for i, j in pairs),
+        *(Person(f"g{i}{j}", f"c{i}{j}", f"wife {i}{j}") for i, j in pairs),
+    )
+    typed = {f"g{i}{j}": DnaProfile.from_alleles({"SE33": ("17", "28.2")}) for i, j in pairs}
+    big = Frequencies.load("nist1036", "Cauc")
+    with pytest.raises(OptionError, match="too many loops"):
+        pedigree_likelihood(pedigree, typed, big, mutation=MutationModel("stepwise", 0.01))
+
+
 def test_null_alleles_can_be_given_by_locus():
     typed = {"f": one("8"), "c": one("9")}
     assert pedigree_lr(TRIO, Pedigree.of(), typed, TABLE) == 0.0
