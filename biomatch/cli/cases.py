@@ -22,8 +22,7 @@ DECISION_COLUMNS = ["id", "subject", "search", "conclusion", "examiner", "verifi
 
 @click.command(
     epilog=examples(
-        "biomatch decide 2026-17 1001 identification --examiner m.weber \\",
-        "    --search q843 --db case.db",
+        "biomatch decide 2026-17 1001 identification --examiner m.weber --search q843 --db case.db",
         "biomatch decide 2026-17 1001 identification --examiner j.ito --db case.db",
     )
 )
@@ -75,7 +74,7 @@ def case() -> None:
 @database_option
 @output_options
 def list_cases(*, db: str | None, format_: str) -> None:
-    """List all cases."""
+    """List all cases and how far they are."""
     with open_database(db) as database:
         rows = [
             {
@@ -140,7 +139,7 @@ def show(*, case_id: str, db: str | None, format_: str) -> None:
 def open_case(
     *, case_id: str, db: str | None, title: str | None, actor: str | None, format_: str
 ) -> None:
-    """Open a case."""
+    """Open a case that searches and conclusions refer to."""
     from biomatch.report.plain import plain
 
     with open_database(db, create=True) as database:
@@ -163,13 +162,13 @@ def close(*, case_id: str, db: str | None, reopen: bool, actor: str | None, form
 
 
 @case.command(epilog=examples("biomatch case file 2026-17 mark.png -m fingerprint --db case.db"))
-@click.argument("case_id", metavar="CASE")
+@click.argument("name", metavar="CASE")
 @click.argument("probe", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @database_option
 @sample_options
 @audit_options
 @output_options
-def file(*, case_id: str, probe: Path, db: str | None, format_: str, **given: Any) -> None:
+def file(*, name: str, probe: Path, db: str | None, format_: str, **given: Any) -> None:
     """Keep an unidentified probe: later enrolments are searched against it."""
     from biomatch.formats.manifest import Item
     from biomatch.jobs.items import samples
@@ -181,7 +180,7 @@ def file(*, case_id: str, probe: Path, db: str | None, format_: str, **given: An
             receipt
             for sample in samples(Item(_at(stated, probe)))
             for receipt in database.file_unsolved(
-                sample, case=case_id, actor=given["actor"], purpose=given["purpose"]
+                sample, case=name, actor=given["actor"], purpose=given["purpose"]
             )
         ]
     emit([plain(receipt) for receipt in receipts], format_)

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from biomatch.report.plain import plain
-
 __all__ = ["emit", "emit_record", "output_options", "say"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,10 +55,10 @@ def emit(
     """
     shown = list(columns or (rows[0] if rows else ()))
     if format_ == "json":
-        click.echo(json.dumps(plain(list(rows)), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_plain(list(rows)), indent=2, ensure_ascii=False))
     elif format_ == "jsonl":
         for row in rows:
-            click.echo(json.dumps(plain(row), ensure_ascii=False))
+            click.echo(json.dumps(_plain(row), ensure_ascii=False))
     elif format_ == "csv":
         _csv(rows, shown)
     else:
@@ -72,7 +70,7 @@ def emit_record(record: Row, format_: str, *, title: str = "") -> None:
     if format_ == "table":
         _pairs(record, title)
     elif format_ == "json":
-        click.echo(json.dumps(plain(record), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_plain(record), indent=2, ensure_ascii=False))
     else:
         emit([record], format_)
 
@@ -83,8 +81,14 @@ def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
     table.writerows([_cell(row.get(column)) for column in columns] for row in rows)
 
 
+def _plain(value: Any) -> Any:
+    from biomatch.report.plain import plain  # numpy comes with it
+
+    return plain(value)
+
+
 def _cell(value: Any) -> str:
-    value = plain(value)
+    value = _plain(value)
     if value is None:
         return ""
     if isinstance(value, dict | list):
@@ -134,7 +138,7 @@ def _heading(key: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    value = plain(value)
+    value = _plain(value)
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):

@@ -78,16 +78,16 @@ def search(
 
     if given["resume"] and out is None:
         raise click.UsageError("--resume needs --out, where earlier results are")
-    items = gather(sources, default_sample(given))
-    if dry_run:
-        emit([{"probe": item.sample.name} for item in items], format_)
-        return
     query = {
         "k": given["top"],
         "filters": filters_of(given),
         "exhaustive": given["exact"],
         "options": key_values(given["settings"], "--set"),
     }
+    items = gather(sources, default_sample(given))
+    if dry_run:
+        emit([{"probe": item.sample.name} for item in items], format_)
+        return
     audit = {"purpose": given["purpose"], "case": given["case_id"], "actor": given["actor"]}
     with open_database(db, as_owner=given["as_owner"]) as database:
         if together:
@@ -142,6 +142,7 @@ def print_answers(answers: "list[CandidateList]", format_: str) -> None:
     """Print candidate lists in one of the output formats."""
     from biomatch.report import words
     from biomatch.report.plain import plain
+    from biomatch.report.sheet import probe_name
 
     if format_ in {"json", "jsonl"}:
         emit([plain(answer) for answer in answers], format_)
@@ -166,11 +167,11 @@ def print_answers(answers: "list[CandidateList]", format_: str) -> None:
         note = f"{answer.coverage}; {answer.penetration:.1%} compared exactly"
         columns = COLUMNS if format_ == "table" else ["probe", *COLUMNS]
         shown = [c for c in columns if format_ == "csv" or any(row[c] for row in rows)]
-        title = f"{answer.probe} ({answer.modality}): candidates, not identifications"
+        title = f"{probe_name(answer)} ({answer.modality}): candidates, not identifications"
         if rows or format_ == "csv":
             emit(rows, format_, columns=shown, title=title, note=note)
         else:
-            click.echo(f"{answer.probe} ({answer.modality}): no candidate; {note}")
+            click.echo(f"{probe_name(answer)} ({answer.modality}): no candidate; {note}")
 
 
 def _together(

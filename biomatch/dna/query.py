@@ -51,6 +51,7 @@ class _Locus:
     probe: Tokens
     required: Tokens
     classes: Classes
+    flags: NDArray[np.uint32]
     accepted: NDArray[np.bool_]
     weights: NDArray[np.float32]
     passing: float
@@ -80,33 +81,32 @@ class MatchQuery:
             for name, tokens in probe.autosomal.items()
             if name in columns.book.loci and (not rules.loci or name in rules.loci)
         }
-        self.flags = blank(len(wanted), np.uint32, 1 << 8 | 1 << 16)
         loci = [
-            self._locus(
-                place, name, tokens, probe.required.get(name, ()), shares[columns.book.column(name)]
-            )
-            for place, (name, tokens) in enumerate(wanted.items())
+            self._locus(name, tokens, probe.required.get(name, ()), shares)
+            for name, tokens in wanted.items()
         ]
-        order = sorted(range(len(loci)), key=lambda place: loci[place].passing)
-        self.loci = [loci[place] for place in order]
-        self.flags = self.flags[order]
+        self.loci = sorted(loci, key=lambda locus: locus.passing)
         self.columns = np.array([locus.column for locus in self.loci], np.int64)
+        self.flags = blank(len(self.loci), np.uint32, 1 << 8 | 1 << 16)
+        for table, locus in zip(self.flags, self.loci, strict=True):
+            table[locus.classes.codes] = locus.flags
 
     def _locus(
-        self, place: int, name: str, probe: Tokens, required: Tokens, shares: NDArray[np.float32]
+        self, name: str, probe: Tokens, required: Tokens, shares: NDArray[np.float32]
     ) -> _Locus:
         column = self._columns.book.column(name)
-        classes = classify(self._columns.book, column, probe)
         stringency = self._rules.stringency
+        pruem = stringency is Stringency.PRUEM
+        classes = classify(self._columns.book, column, probe, pruem=pruem)
 
-        def flags(reference: Tokens) -> int:
+        def rule(reference: Tokens) -> int:
             return _flags(name, probe, reference, stringency, required)
 
-        classes.spread(flags, self.flags[place])
-        accepted = (self.flags[place][classes.codes] & 0xFF) == 0
-        weights = shares[classes.codes]
-        passing = float(shares[0] + weights[accepted].sum())
-        return _Locus(name, column, probe, required, classes, accepted, weights, passing)
+        flags = classes.answers(rule, np.uint32)
+        accepted = (flags & 0xFF) == 0
+        weights = shares[column][classes.codes]
+        passing = float(shares[column][0] + weights[accepted].sum())
+        return _Locus(name, column, probe, required, classes, flags, accepted, weights, passing)
 
     @property
     def possible(self) -> bool:
@@ -201,7 +201,7 @@ class MatchQuery:
             tables = blank(len(self.loci), np.float64, 0.0)
             for place, locus in enumerate(self.loci):
                 worth = partial(score, locus.name, locus.probe)
-                locus.classes.spread(worth, tables[place])
+                tables[place][locus.classes.codes] = locus.classes.answers(worth, np.float64)
             total = sum_tables(self._columns.codes, self.columns, tables, rows)
             for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
                 total[place] = self._score_of(int(rows[place]), score)

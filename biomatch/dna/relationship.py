@@ -1,15 +1,15 @@
 """Likelihood ratios of two pedigrees: paternity, disputed relations, anything typed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.mutation import MutationModel
 from biomatch.dna.pedigree import Pedigree
 from biomatch.dna.peeling import (
+    Mutations,
     NullRates,
     Settings,
     common_loci,
@@ -19,7 +19,7 @@ from biomatch.dna.peeling import (
 )
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.statistics import log10_lr
-from biomatch.errors import ProfileError
+from biomatch.errors import OptionError, ProfileError
 
 __all__ = [
     "PedigreeLr",
@@ -37,7 +37,7 @@ def pedigree_likelihood(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> dict[str, float]:
     """Return the probability of all genotypes at each locus.
@@ -53,7 +53,7 @@ def pedigree_likelihood(
     theta
         Coancestry coefficient among all founders and unrelated persons.
     mutation
-        Mutation model; None = no mutation.
+        Mutation model, one for all loci or by locus; None = no mutation.
     null
         Frequency of a null (silent) allele, for all loci or by locus. The other alleles are
         scaled down; a null allele does not mutate.
@@ -121,7 +121,7 @@ def result_of(loci: Mapping[str, float], settings: Settings) -> PedigreeLr:
         table=str(settings.frequencies),
         minimum_rule=settings.frequencies.minimum_rule,
         theta=settings.theta,
-        mutation=settings.mutation.kind.value,
+        mutation=settings.mutation_name,
     )
 
 
@@ -139,7 +139,7 @@ def compare_pedigrees(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> PedigreeLr:
     """Compare two pedigrees; the per-locus form of `pedigree_lr`.
@@ -166,10 +166,10 @@ def pedigree_lr(
     first: Pedigree,
     second: Pedigree,
     profiles: Mapping[str, DnaProfile],
-    frequencies: Frequencies,
+    frequencies: Frequencies | Sequence[Frequencies],
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> float:
     """Return the likelihood ratio of two pedigrees given the profiles of their members.
@@ -178,7 +178,9 @@ def pedigree_lr(
     ----------
     first, second
         The pedigrees under the two hypotheses; whoever is missing from one is unrelated there.
-    profiles, frequencies, theta, mutation, null
+    frequencies
+        One table, or several: then the least favourable (smallest) figure is returned.
+    profiles, theta, mutation, null
         See `pedigree_likelihood`.
 
     Examples
@@ -198,6 +200,11 @@ def pedigree_lr(
     >>> round(pedigree_lr(related, unrelated, typed, table), 6)
     1.666667
     """
-    return compare_pedigrees(
-        first, second, profiles, frequencies, theta=theta, mutation=mutation, null=null
-    ).lr
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    results = (
+        compare_pedigrees(first, second, profiles, table, theta=theta, mutation=mutation, null=null)
+        for table in tables
+    )
+    return min(results, key=lambda result: result.log10).lr

@@ -13,10 +13,10 @@ cylinders to what both can know.
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.minutiae import Minutiae
 
 __all__ = ["CELLS", "SECTIONS", "VERSION", "Cylinders", "encode", "hull"]
@@ -118,13 +118,13 @@ def encode(minutiae: Minutiae) -> Cylinders:
     return Cylinders(bits, cells)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _turn(x: F32, y: F32, a: int, b: int, c: int) -> float:
     """Twice the signed area of the triangle a, b, c."""
     return float((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]))
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _hull(x: F32, y: F32) -> I64:
     count = len(x)
     order = np.argsort(x + y * np.float32(1e-6), kind="mergesort")
@@ -145,7 +145,7 @@ def _hull(x: F32, y: F32) -> I64:
     return chain[: max(size - 1, 1)]
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def inside(px: float, py: float, edges: F32, offset: float) -> bool:
     """Whether a point lies inside a convex outline, or at most `offset` outside each edge.
 
@@ -157,7 +157,7 @@ def inside(px: float, py: float, edges: F32, offset: float) -> bool:
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def edges_of(x: F32, y: F32, outline: I64) -> F32:
     """Normalised edge equations of a hull for `inside`, float32, shape (edges, 3)."""
     count = len(outline)
@@ -173,7 +173,7 @@ def edges_of(x: F32, y: F32, outline: I64) -> F32:
     return edges
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> int:
     """Word of the cells that lie in the print, for a minutia at (px, py)."""
     word = np.uint64(0)
@@ -185,7 +185,7 @@ def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> in
     return word
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _gather(i: int, x: F32, y: F32, angle: F32, sums: F32) -> int:
     """Sum the neighbours' contributions to minutia i's cells; return how many contribute."""
     sums[:] = 0
@@ -213,7 +213,7 @@ def _gather(i: int, x: F32, y: F32, angle: F32, sums: F32) -> int:
     return neighbours
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def encode_into(x: F32, y: F32, angle: F32, outline: I64, bits: U64, cells: U64) -> None:
     """Write the cylinders of one print into `bits` (n, SECTIONS) and `cells` (n,)."""
     edges = edges_of(x, y, outline)

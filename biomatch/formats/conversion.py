@@ -38,6 +38,7 @@ class Format(StrEnum):
     ISO_2005 = "iso-2005"
     ISO_2011 = "iso-2011"
     ANSI_2004 = "ansi-2004"
+    ANSI_2007 = "ansi-2007"
     ANSI_2009 = "ansi-2009"
     ANSI_2009_AM1 = "ansi-2009-am1"
     MARKUP = "markup"
@@ -66,6 +67,7 @@ _STANDARDS = {
     Format.ISO_2005: Standard.ISO_2005,
     Format.ISO_2011: Standard.ISO_2011,
     Format.ANSI_2004: Standard.ANSI_2004,
+    Format.ANSI_2007: Standard.ANSI_2007,
     Format.ANSI_2009: Standard.ANSI_2009,
     Format.ANSI_2009_AM1: Standard.ANSI_2009_AM1,
 }

@@ -5,6 +5,7 @@ from biomatch.jobs.demo import demo
 from biomatch.jobs.enrolment import enrol
 from biomatch.jobs.items import gather
 from biomatch.jobs.outcome import Failure, Outcome, write_errors
+from biomatch.jobs.renewal import re_enrol
 from biomatch.jobs.searching import Reporting, search
 from biomatch.jobs.verification import verify
 
@@ -16,6 +17,7 @@ __all__ = [
     "enrol",
     "export_case",
     "gather",
+    "re_enrol",
     "search",
     "verify",
     "write_errors",

@@ -113,8 +113,8 @@ def _searched(
 ) -> tuple[Scene, dict[str, object]]:
     latent = ImpressionType.LATENT if modality == "fingerprint" else ImpressionType.UNKNOWN
     probe = samples(Item(Sample(modality, path=path, impression=latent)))[0]
+    answer = db.search(probe, k=5, actor="demo", purpose="demonstration", case="demo")
     audit = {"actor": "demo", "purpose": "demonstration", "case": "demo"}
-    answer = db.search(probe, k=5, **audit)
     reporting = Reporting(out, details=3, overlays=True, audit=audit)
     row = report(db, answer, probe, reporting, modality)
     return Scene(title, answer, expected, out / f"{modality}.html"), row

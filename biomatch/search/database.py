@@ -67,7 +67,8 @@ def open(  # noqa: A001 - the public name
     location: str | os.PathLike[str] = ":memory:",
     *,
     index: str | os.PathLike[str] | None = None,
-    workers: int = 0,
+    threads: int = 0,
+    processes: int = 0,
     as_owner: str | None = None,
     create: bool = True,
 ) -> "Database":
@@ -80,8 +81,10 @@ def open(  # noqa: A001 - the public name
     index
         Folder of the derived index; default ``<file>.index`` beside a SQLite file, and
         ``~/.cache/biomatch/<database uuid>`` for PostgreSQL.
-    workers
-        Threads that search the parts of a gallery side by side; 0 = the calling thread.
+    threads
+        Threads that search the segments of a gallery side by side; 0 = the calling thread.
+    processes
+        Worker processes that do so instead (see `biomatch.search.pool`).
     as_owner
         Owner in whose name to work: sharing rules then apply. None = the operator, who sees
         everything.
@@ -102,10 +105,18 @@ def open(  # noqa: A001 - the public name
     store = Store(location, create=create)
     try:
         root = Path(index) if index is not None else _index_folder(store)
-        return Database(store, root, workers=workers, as_owner=as_owner)
+        return Database(store, root, executor=_chosen(threads, processes), as_owner=as_owner)
     except BaseException:
         store.close()
         raise
+
+
+def _chosen(threads: int, processes: int) -> Executor:
+    if processes > 0:
+        from biomatch.search.pool import ProcessPool
+
+        return ProcessPool(processes)
+    return Threads(threads) if threads > 1 else Inline()
 
 
 def _index_folder(store: Store) -> Path:
@@ -123,7 +134,12 @@ class Database:
     """
 
     def __init__(
-        self, store: Store, root: Path, *, workers: int = 0, as_owner: str | None = None
+        self,
+        store: Store,
+        root: Path,
+        *,
+        executor: Executor | None = None,
+        as_owner: str | None = None,
     ) -> None:
         self.store = store
         self.as_owner = as_owner
@@ -131,7 +147,7 @@ class Database:
         self._indexes: dict[str, Index] = {}
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[Alert], None]] = []
-        self._executor: Executor = Threads(workers) if workers > 1 else Inline()
+        self._executor = executor or Inline()
         self._searcher = Searcher(store, self.index, lambda: self._executor)
 
     # Life
@@ -1149,10 +1165,20 @@ class Database:
         """Read every file of the index, compare digests, and compare its rows with SQL's."""
         return [self.index(name).status(check=True) for name in self._enrolled(modality)]
 
-    def index_rebuild(self, modality: str | None = None) -> list[IndexStatus]:
-        """Throw the index away and make it again from SQL."""
+    def index_rebuild(
+        self, modality: str | None = None, *, segments: int | None = None
+    ) -> list[IndexStatus]:
+        """Throw the index away and make it again from SQL.
+
+        Parameters
+        ----------
+        modality
+            Registered name; None = all that have records.
+        segments
+            Segments to make of each, for as many workers; None = by size.
+        """
         for name in self._enrolled(modality):
-            self.index(name).rebuild()
+            self.index(name).rebuild(segments=segments)
         return self.index_status(modality)
 
     def index_compact(self, modality: str | None = None) -> list[IndexStatus]:

@@ -8,7 +8,7 @@ a writer and a writer never disturbs a search.
 import shutil
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -79,10 +79,21 @@ class PartView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """The index as it was at one generation of the database."""
+    """The index as it was at one generation of the database.
+
+    Attributes
+    ----------
+    generation
+        Last key of the database then.
+    parts
+        What to search.
+    spanning
+        Keys of subjects with rows in more than one part, sorted.
+    """
 
     generation: int
     parts: tuple[PartView, ...] = ()
+    spanning: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
     def count(self) -> int:
@@ -155,6 +166,7 @@ class Index:
         self._delta: list[PartView] = []
         self._catalog = Catalog()
         self._view = View(generation=-1)
+        self._spanned: tuple[tuple[Part, ...], NDArray[np.int64]] = ((), np.empty(0, np.int64))
 
     def view(self) -> View:
         """Return the index as of the database's present generation, catching up if need be."""
@@ -182,7 +194,11 @@ class Index:
             self.flush(wait=False)
 
     def _publish(self, generation: int) -> None:
-        self._view = View(generation, (*self._sealed, *self._delta))
+        sealed = tuple(view.part for view in self._sealed)
+        if sealed != self._spanned[0]:
+            self._spanned = (sealed, _repeated([part.people for part in sealed]))
+        spanning = _spanning(self._spanned[1], sealed, [view.part for view in self._delta])
+        self._view = View(generation, (*self._sealed, *self._delta), spanning)
 
     def _bury(self, seqs: NDArray[np.int64]) -> None:
         self._sealed = [_without(view, seqs) for view in self._sealed]
@@ -262,7 +278,9 @@ class Index:
         self._catalog = write_catalog(self.root, upto, names)
         _sweep(self.root, names)
 
-    def _seal_all(self, records: Iterable[Record], anchor: Anchor) -> list[str]:
+    def _seal_all(
+        self, records: Iterable[Record], anchor: Anchor, most: int = SEGMENT_ROWS
+    ) -> list[str]:
         """Write records as segments, grouped by model, none over the size limits."""
         names: list[str] = []
         waiting: dict[str, list[Record]] = {}
@@ -276,7 +294,7 @@ class Index:
         for record in records:
             waiting.setdefault(record.model_id, []).append(record)
             sizes[record.model_id] = sizes.get(record.model_id, 0) + len(record.blob)
-            full = len(waiting[record.model_id]) >= SEGMENT_ROWS
+            full = len(waiting[record.model_id]) >= most
             if full or sizes[record.model_id] >= SEGMENT_BYTES:
                 write(record.model_id)
         for model_id in list(waiting):
@@ -367,13 +385,15 @@ class Index:
         self._publish(self._view.generation)
         _sweep(self.root, names)
 
-    def rebuild(self) -> None:
-        """Throw all segments away and pack every template again."""
+    def rebuild(self, *, segments: int | None = None) -> None:
+        """Throw all segments away and pack every template again, into so many segments."""
         with self._lock, locked(self.root, wait=True), self.store.read() as connection:
             generation = _generation(connection)
             anchor = _anchor(connection, generation)
             found = rows.records(connection, self.modality.name, 0, generation)
-            names = self._seal_all(found, anchor)
+            total = rows.count(connection, self.modality.name, generation)
+            most = SEGMENT_ROWS if segments is None else max(1, -(-total // segments))
+            names = self._seal_all(found, anchor, most)
             self._catalog = write_catalog(self.root, generation, names)
             _sweep(self.root, names)
             self._delta = []
@@ -423,6 +443,34 @@ class Index:
         if not np.array_equal(np.array(live, dtype=np.int64), held):
             problems.append("the index does not hold exactly the templates that SQL holds")
         return problems
+
+
+def _repeated(people: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Values that are in more than one of the sorted arrays."""
+    if len(people) < 2:
+        return np.empty(0, dtype=np.int64)
+    together = np.sort(np.concatenate(people), kind="stable")
+    return np.unique(together[1:][together[1:] == together[:-1]])
+
+
+def _spanning(
+    known: NDArray[np.int64], sealed: Sequence[Part], delta: Sequence[Part]
+) -> NDArray[np.int64]:
+    """Subjects in more than one part, when `known` are those among the sealed ones."""
+    if not delta:
+        return known
+    fresh = [part.people for part in delta]
+    everyone = np.unique(np.concatenate(fresh))
+    old = [everyone[_within(everyone, part.people)] for part in sealed]
+    return np.unique(np.concatenate([known, _repeated(fresh), *old]))
+
+
+def _within(values: NDArray[np.int64], ordered: NDArray[np.int64]) -> Mask:
+    if not len(ordered):
+        return np.zeros(len(values), dtype=np.bool_)
+    at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: Mask = ordered[at] == values
+    return found
 
 
 def _without(view: PartView, seqs: NDArray[np.int64]) -> PartView:

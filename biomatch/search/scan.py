@@ -1,6 +1,6 @@
 """Searching one part of a gallery: the unit of work that every executor distributes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ class Job:
     subjects
         When given (keys, one array a probe), all allowed rows of just these subjects are
         compared instead.
+    widen
+        Compare all references in the part of each subject found, not only those that stage 1
+        offered.
     """
 
     modality: str
@@ -49,6 +52,7 @@ class Job:
     exhaustive: bool = False
     options: object | None = None
     subjects: tuple[Ints, ...] | None = None
+    widen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,30 @@ def scan(view: PartView, job: Job) -> list[Found]:
     found = []
     for template, rows in zip(job.templates, _stage_one(view, job, allowed), strict=True):
         scores = view.part.gallery.compare(template, rows, options=job.options)
-        found.append(_best(view, rows, scores, job.pool, passed))
+        best = _best(view, rows, scores, job.pool, passed)
+        if job.widen and best.compared < passed:
+            best = _widened(view, template, rows, best, job, allowed)
+        found.append(best)
     return found
+
+
+def _widened(
+    view: PartView,
+    template: Any,
+    rows: Ints,
+    best: Found,
+    job: Job,
+    allowed: NDArray[np.bool_] | None,
+) -> Found:
+    """Compare the other references of the subjects found, which stage 1 did not offer."""
+    theirs = view.part.columns.rows_of(np.unique(best.subjects))
+    if allowed is not None:
+        theirs = theirs[allowed[theirs]]
+    if len(theirs) <= len(best):
+        return best
+    scores = view.part.gallery.compare(template, theirs, options=job.options)
+    wider = _best(view, theirs, scores, len(theirs), best.passed)
+    return replace(wider, compared=len(np.union1d(rows, theirs)))
 
 
 def _allowed(view: PartView, scope: Scope) -> NDArray[np.bool_] | None:

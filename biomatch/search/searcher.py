@@ -104,8 +104,26 @@ class Searcher:
         clock.lap("scan")
         for probe in work:
             self._complete(probe, views, options, query)
-        clock.lap("complete")
-        return [self._answer(probe, views, options, query, clock) for probe in work]
+        ranked = [_first(_ranked(probe), query.k) for probe in work]
+        people = self._people(sorted({key for one in ranked for key in one}))
+        clock.lap("rank")
+        meanings = {
+            part.extracted.modality: part.modality.calibrate(
+                np.zeros(1), options=options[part.extracted.modality]
+            ).source
+            for part in everything
+        }
+        drafts = [_draft(p, r, people, views, query.k) for p, r in zip(work, ranked, strict=True)]
+        answers = self._explained(work, drafts, options, query.explain)
+        clock.lap("explain")
+        return [
+            dataclasses.replace(
+                answer,
+                timings=clock.laps(),
+                calibration=" ".join({meanings[p.extracted.modality]: 0 for p in probe}),
+            )
+            for probe, answer in zip(work, answers, strict=True)
+        ]
 
     def _scan(
         self,
@@ -128,6 +146,7 @@ class Searcher:
                 pool=max(64, 4 * query.k),
                 exhaustive=query.exhaustive,
                 options=options[name],
+                widen=not group[0].modality.exact,
             )
             self._run(group, views[name], job)
 
@@ -184,68 +203,36 @@ class Searcher:
         options: object | None,
         query: Query,
     ) -> Found:
+        """Return the rows of all `subjects`, comparing those that the scan did not return."""
         seen = part.found
+        kept = np.isin(seen.subjects, subjects)
         if query.exhaustive or part.modality.exact or seen.compared == seen.passed:
-            return _selected(seen, np.isin(seen.subjects, subjects))
+            return _selected(seen, kept)
+        unsure = np.union1d(
+            np.setdiff1d(subjects, seen.subjects), np.intersect1d(subjects, view.spanning)
+        )
+        if not len(unsure):
+            return _selected(seen, kept)
         job = Job(
             modality=part.extracted.modality,
             model_id=part.modality.model_id(part.extracted.template),
             templates=(part.extracted.template,),
             scope=part.scope,
             size=0,
-            pool=len(subjects),
+            pool=len(unsure),
             options=options,
-            subjects=(subjects,),
+            subjects=(unsure,),
         )
         fitting = [p for p in view.parts if p.part.model_id == job.model_id]
         answers = self.executor().run(fitting, job)
-        return merged([answer[0] for answer in answers if answer is not None])
+        sure = _selected(seen, kept & ~np.isin(seen.subjects, unsure))
+        return merged([sure, *(answer[0] for answer in answers if answer is not None)])
 
     def _blobs(self, keys: Sequence[int]) -> Mapping[int, bytes]:
         if not keys:
             return {}
         with self.store.read() as connection:
             return rows.blobs(connection, keys)
-
-    def _answer(
-        self,
-        probe: Sequence[_Progress],
-        views: Mapping[str, View],
-        options: Mapping[str, object | None],
-        query: Query,
-        clock: "_Clock",
-    ) -> CandidateList:
-        ranked = _ranked(probe)
-        if len(ranked) > query.k:
-            edge = sorted((score for score, _ in ranked.values()), reverse=True)[query.k - 1]
-            ranked = {s: entry for s, entry in ranked.items() if entry[0] >= edge}
-        people = self._people(list(ranked))
-        order = sorted(
-            ranked, key=lambda s: (-ranked[s][0], people[s].id) if s in people else (0, "")
-        )
-        chosen = [s for s in order if s in people][: query.k]
-        coverage = _joined([part.coverage for part in probe])
-        candidates = [
-            _candidate(rank, people[s], ranked[s], coverage.records_searched)
-            for rank, s in enumerate(chosen, start=1)
-        ]
-        clock.lap("rank")
-        candidates = self._explained(
-            candidates, [ranked[s][1] for s in chosen], probe, options, query
-        )
-        clock.lap("explain")
-        names = sorted({part.extracted.modality for part in probe})
-        return CandidateList(
-            candidates=tuple(candidates),
-            probe=", ".join(dict.fromkeys(_named(part) for part in probe)) or "probe",
-            modality=names[0] if len(names) == 1 else "fusion",
-            coverage=coverage,
-            penetration=max((part.penetration for part in probe), default=1.0),
-            generation=max((views[name].generation for name in names), default=0),
-            versions=_versions(probe),
-            timings=clock.laps(),
-            calibration=_calibration(probe, options),
-        )
 
     def _people(self, keys: Sequence[int]) -> dict[int, "_Person"]:
         if not keys:
@@ -261,23 +248,33 @@ class Searcher:
 
     def _explained(
         self,
-        candidates: list[Candidate],
-        traits: Sequence[Mapping[str, Hit]],
-        probe: Sequence[_Progress],
+        work: Sequence[Sequence[_Progress]],
+        drafts: Sequence["_Draft"],
         options: Mapping[str, object | None],
-        query: Query,
-    ) -> list[Candidate]:
-        wanted = [hit for hits in traits[: query.explain] for hit in hits.values()]
-        blobs = self._blobs([hit.key for hit in wanted])
-        explained = []
-        for candidate, hits in zip(candidates, traits, strict=True):
-            why: dict[str, Any] = {}
-            for trait, hit in hits.items():
-                if hit.key in blobs:
-                    why[trait] = _why(hit, blobs[hit.key], probe, options)
-            reasons = next(iter(why.values())) if len(probe) == 1 and why else why
-            explained.append(dataclasses.replace(candidate, why=reasons) if why else candidate)
-        return explained
+        count: int,
+    ) -> list[CandidateList]:
+        """Add to the first `count` candidates of each answer why they are there."""
+        wanted = [hit.key for d in drafts for hits in d.traits[:count] for hit in hits.values()]
+        blobs = self._blobs(list(dict.fromkeys(wanted)))
+        answers = []
+        for probe, draft in zip(work, drafts, strict=True):
+            candidates = [
+                dataclasses.replace(candidate, why=_reasons(probe, hits, blobs, options))
+                for candidate, hits in zip(
+                    draft.answer.candidates[:count], draft.traits[:count], strict=True
+                )
+            ]
+            everyone = (*candidates, *draft.answer.candidates[count:])
+            answers.append(dataclasses.replace(draft.answer, candidates=everyone))
+        return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An answer without explanations, and the hits behind each candidate."""
+
+    answer: CandidateList
+    traits: list[Mapping[str, Hit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +378,21 @@ def _expected_false(fmr: float, log10_lr: float, records: int) -> float:
     )
 
 
+def _reasons(
+    probe: Sequence[_Progress],
+    hits: Mapping[str, Hit],
+    blobs: Mapping[int, bytes],
+    options: Mapping[str, object | None],
+) -> Mapping[str, Any]:
+    """Say why; one explanation for a single probe template, else one a finger or modality."""
+    found = {
+        trait: _why(hit, blobs[hit.key], probe, options)
+        for trait, hit in hits.items()
+        if hit.key in blobs
+    }
+    return next(iter(found.values()), {}) if len(probe) == 1 else found
+
+
 def _why(
     hit: Hit,
     blob: bytes,
@@ -395,6 +407,44 @@ def _why(
     return {}
 
 
+def _first(
+    ranked: dict[int, tuple[float, dict[str, Hit]]], k: int
+) -> dict[int, tuple[float, dict[str, Hit]]]:
+    """Keep the `k` best subjects, and whoever ties with the last of them."""
+    if len(ranked) <= k:
+        return ranked
+    edge = sorted((score for score, _ in ranked.values()), reverse=True)[k - 1]
+    return {subject: entry for subject, entry in ranked.items() if entry[0] >= edge}
+
+
+def _draft(
+    probe: Sequence[_Progress],
+    ranked: Mapping[int, tuple[float, Mapping[str, Hit]]],
+    people: Mapping[int, _Person],
+    views: Mapping[str, View],
+    k: int,
+) -> _Draft:
+    # A subject deleted since the view was taken has no record any more.
+    present = [subject for subject in ranked if subject in people]
+    order = sorted(present, key=lambda s: (-ranked[s][0], people[s].id))[:k]
+    coverage = _joined([part.coverage for part in probe])
+    candidates = [
+        _candidate(rank, people[subject], ranked[subject], coverage.records_searched)
+        for rank, subject in enumerate(order, start=1)
+    ]
+    names = sorted({part.extracted.modality for part in probe})
+    answer = CandidateList(
+        candidates=tuple(candidates),
+        probe=", ".join(dict.fromkeys(_named(part) for part in probe)),
+        modality=names[0] if len(names) == 1 else "fusion",
+        coverage=coverage,
+        penetration=max((part.penetration for part in probe), default=1.0),
+        generation=max((views[name].generation for name in names), default=0),
+        versions=_versions(probe),
+    )
+    return _Draft(answer, [ranked[subject][1] for subject in order])
+
+
 def _named(part: _Progress) -> str:
     return part.extracted.label or part.extracted.sample.name
 
@@ -404,11 +454,3 @@ def _versions(probe: Sequence[_Progress]) -> dict[str, str]:
         part.extracted.modality: part.modality.model_id(part.extracted.template) for part in probe
     }
     return {"biomatch": __version__, **models}
-
-
-def _calibration(probe: Sequence[_Progress], options: Mapping[str, object | None]) -> str:
-    sources = [
-        part.modality.calibrate(np.zeros(1), options=options[part.extracted.modality]).source
-        for part in probe
-    ]
-    return " ".join(dict.fromkeys(sources))

@@ -65,8 +65,10 @@ class Part:
         None for a chunk in memory.
     anchor
         None for a chunk in memory.
-    blobs
+    records
         Kept by chunks in memory, to be merged or sealed.
+    masks
+        Rows that recent searches were allowed to see.
     """
 
     name: str
@@ -78,9 +80,17 @@ class Part:
     anchor: Anchor | None = None
     records: Sequence[Record] = field(default=())
     masks: dict[Scope, Mask | None] = field(default_factory=dict)
+    _people: list[NDArray[np.int64]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    @property
+    def people(self) -> NDArray[np.int64]:
+        """Keys of the part's subjects, sorted, each once."""
+        if not self._people:
+            self._people.append(np.unique(self.columns.subjects))
+        return self._people[0]
 
     def mask(self, scope: Scope) -> Mask | None:
         """Rows that `scope` lets pass, remembered for the next search with the same scope."""

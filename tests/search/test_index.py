@@ -161,7 +161,7 @@ def test_threads_search_while_one_enrols(world):
     path, codes, _ = world
     faults: list[BaseException] = []
     stop = threading.Event()
-    with biomatch.open(path, workers=2) as db:
+    with biomatch.open(path, threads=2) as db:
 
         def search(number: int) -> None:
             try:

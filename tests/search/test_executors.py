@@ -1,0 +1,100 @@
+"""Threads and worker processes give what the calling thread gives."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import biomatch
+from biomatch.search.executors import Inline, Threads
+from biomatch.search.pool import ProcessPool
+
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Four segments, a delta, tombstones, many equal scores; and what inline answers."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, (COUNT, 32), dtype=np.uint8)
+    codes[::7] = codes[0]  # ties
+    path = tmp_path_factory.mktemp("pool") / "w.db"
+    with biomatch.open(path) as db:
+        items = ({"source": c, "subject": f"p{i:03}"} for i, c in enumerate(codes[:360]))
+        db.enrol_many(items, modality="iris", duplicates="allow")
+        (status,) = db.index_rebuild("iris", segments=4)
+        assert status.segments == 4
+        items = ({"source": c, "subject": f"q{i:03}"} for i, c in enumerate(codes[360:]))
+        db.enrol_many(items, modality="iris", duplicates="allow")
+        db.delete("p007", "p100", "p200")
+    probes = list(rng.integers(0, 3, (40, 32), dtype=np.uint8)) + list(codes[:40:3])
+    with biomatch.open(path) as db:
+        yield path, probes, lists(db, probes)
+
+
+def lists(db, probes):
+    return [_plain(db.search(probe, modality="iris", k=10)) for probe in probes]
+
+
+def _plain(answer):
+    assert answer.complete
+    return [(c.rank, c.subject, c.sample, c.score, c.log10_lr) for c in answer]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_threads_and_processes_agree_with_inline(world, count):
+    path, probes, expected = world
+    for executor in (Inline(), Threads(count), ProcessPool(count)):
+        with biomatch.open(path) as db:
+            db.use(executor)
+            assert lists(db, probes) == expected
+            batch = db.search_many(probes, modality="iris", k=10, explain=20)
+            assert [_plain(answer) for answer in batch] == expected
+
+
+def test_killed_workers_are_replaced_and_nothing_is_lost(world):
+    path, probes, expected = world
+    pool = ProcessPool(4)
+    with biomatch.open(path) as db:
+        db.use(pool)
+        for i, probe in enumerate(probes[:20]):
+            os.kill(pool.pids[i % 4], signal.SIGKILL)
+            assert _plain(db.search(probe, modality="iris", k=10)) == expected[i]
+
+
+def test_a_late_worker_makes_the_answer_incomplete_and_is_waited_for_no_longer(world):
+    path, probes, expected = world
+    pool = ProcessPool(4)
+    with biomatch.open(path) as db:
+        db.use(pool)
+        assert _plain(db.search(probes[0], modality="iris", k=10)) == expected[0]
+        pool._deadline = 3.0  # from now on: starting up may take longer on a busy machine
+        late = pool.pids[1]
+        os.kill(late, signal.SIGSTOP)
+        try:
+            found = db.search(probes[1], modality="iris", k=10)
+        finally:
+            os.kill(late, signal.SIGCONT)
+        assert not found.complete
+        assert found.coverage.shards_searched == found.coverage.shards_total - 1
+        assert found.coverage.records_searched < found.coverage.records_total == COUNT - 3
+        assert "did not answer" in found.coverage.missing[0]
+        stored = db.searches()[-1]
+        assert not stored.complete
+        assert _plain(db.search(probes[2], modality="iris", k=10)) == expected[2]
+
+
+def test_changes_reach_the_workers(world, tmp_path):
+    path, _, _ = world
+    with biomatch.open(path, processes=2) as db:
+        code = np.full(32, 255, dtype=np.uint8)
+        assert db.search(code, modality="iris")[0].score < 1
+        db.enrol(code, modality="iris", subject="new", duplicates="allow")
+        assert db.search(code, modality="iris")[0].subject == "new"
+        db.index_compact("iris")
+        assert db.search(code, modality="iris")[0].subject == "new"
+        db.delete("new")
+        found = db.search(code, modality="iris")
+        assert found[0].subject != "new"
+        assert found.coverage.records_total == COUNT - 3
