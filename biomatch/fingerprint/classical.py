@@ -105,8 +105,10 @@ def enhance(image: NDArray[np.uint8]) -> RidgeField:
     """
     import cv2
 
-    padded = cv2.copyMakeBorder(image, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE)
-    grey = _blur(padded.astype(np.float32), 0.6)
+    repeated = cv2.copyMakeBorder(image, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE)
+    padded = np.asarray(repeated, np.uint8)
+    blank = _blank(padded)
+    grey = _blur(_filled(padded.astype(np.float32), blank), 0.6)
     mask = _foreground(grey)
     normalised = _normalise(grey, mask)
     shape = normalised.shape
@@ -215,6 +217,35 @@ def _foreground(grey: Floats) -> NDArray[np.uint8]:
     inside = np.zeros(full.shape, np.uint8)
     inside[PAD:-PAD, PAD:-PAD] = full[PAD:-PAD, PAD:-PAD]
     return inside
+
+
+def _blank(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Ones where the grey is constant from the picture's frame inwards: outside the sensor.
+
+    Constant means that 9 x 9 pixels have one value; a saturated place inside the print is not
+    connected to the frame and stays.
+    """
+    import cv2
+
+    kernel = np.ones((9, 9), np.uint8)
+    constant = (cv2.dilate(image, kernel) == cv2.erode(image, kernel)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(constant)
+    frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    outside = np.zeros(int(labels.max()) + 1, np.uint8)
+    outside[frame] = 1
+    outside[0] = 0
+    return np.asarray(cv2.dilate(outside[labels], np.ones((11, 11), np.uint8)), np.uint8)
+
+
+def _filled(grey: Floats, blank: NDArray[np.uint8]) -> Floats:
+    """Fill blank places with the mean of what is near, so that no step looks like a ridge."""
+    if not blank.any() or blank.all():
+        return grey
+    skin = (1 - blank).astype(np.float32)
+    weight = _blur(_shrunk(skin, 4), 3.0)
+    mean = float((grey * skin).sum() / skin.sum())
+    near = (_blur(_shrunk(grey * skin, 4), 3.0) + mean * np.float32(1e-3)) / (weight + 1e-3)
+    return np.asarray(np.where(blank > 0, _resize(near, grey.shape), grey), np.float32)
 
 
 def _normalise(grey: Floats, mask: NDArray[np.uint8]) -> Floats:
