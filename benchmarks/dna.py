@@ -6,6 +6,7 @@ CPU milliseconds are process time of one thread (the machine is shared, walls ar
 """
 
 import argparse
+import json
 import resource
 import tempfile
 import time
@@ -166,12 +167,10 @@ def blobs(gallery: DnaGallery, n: int) -> None:
         DnaGallery(columns)
 
 
-def familial(
-    gallery: DnaGallery, source: synthetic.Source, n: int, step: int = 100
-) -> list[RankDistribution]:
-    """Ranks of simulated true relatives among all rows; the relatives are typed like the rows.
+def familial(gallery: DnaGallery, source: synthetic.Source, n: int, part: slice, out: Path) -> None:
+    """Ranks of n simulated true relatives among all rows; the relatives are typed like the rows.
 
-    Prints the table so far after every `step` pairs.
+    `part` says which of the pairs this run does; their ranks are kept in `out` as they come.
     """
     rng = np.random.default_rng(5)
     where = synthetic.populations(rng, n)
@@ -182,18 +181,28 @@ def familial(
     synthetic.type_with_kits(sib, rng)
     table = [Frequencies.load("nist1036", "All")]
     ranks: dict[str, list[int]] = {"parent-child": [], "full-sib": []}
-    for k in range(n):
+    for k in range(n)[part]:
         person = _profile(gallery, probe[:, k])
         ranks["parent-child"].append(_rank(gallery, person, father[:, k], "parent-child", table))
         ranks["full-sib"].append(_rank(gallery, person, sib[:, k], "full-sib", table))
-        if (k + 1) % step == 0 or k + 1 == n:
-            found = [RankDistribution(r, len(gallery), tuple(v)) for r, v in ranks.items()]
-            head(f"{k + 1:,} pairs", "rank 1", *CUTS, "median rank")
-            for one in found:
-                row(*one.as_row())
-            FIGURE.parent.mkdir(exist_ok=True)
-            plot_ranks(found, FIGURE)
-    return found
+        out.write_text(json.dumps({"database": len(gallery), "ranks": ranks}))
+
+
+def show_ranks(files: list[Path]) -> None:
+    """Join the ranks of several runs; table and figure."""
+    runs = [json.loads(file.read_text()) for file in files]
+    found = [
+        RankDistribution(
+            relation, runs[0]["database"], tuple(r for run in runs for r in run["ranks"][relation])
+        )
+        for relation in ("parent-child", "full-sib")
+    ]
+    head(f"{len(found[0].ranks):,} pairs", "rank 1", *CUTS, "median rank")
+    for one in found:
+        row(*one.as_row())
+    FIGURE.parent.mkdir(exist_ok=True)
+    plot_ranks(found, FIGURE)
+    print(f"\nfigure: {FIGURE.name}")
 
 
 def _profile(gallery: DnaGallery, codes: np.ndarray) -> DnaProfile:
@@ -220,31 +229,45 @@ def _rank(
     return 1 + int((scores > score).sum())
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profiles", type=int, default=10_000_000)
     parser.add_argument("--probes", type=int, default=100)
     parser.add_argument("--relatives", type=int, default=1000)
-    given = parser.parse_args()
+    parser.add_argument("--pairs", default=":", help="slice of the relatives for this run")
+    parser.add_argument("--only-familial", action="store_true")
+    parser.add_argument("--ranks", type=Path, default=Path("dna-ranks.json"))
+    parser.add_argument("--show", type=Path, nargs="+", help="join the ranks of earlier runs")
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = _arguments()
     faiss.omp_set_num_threads(1)
+    if given.show:
+        show_ranks(given.show)
+        return
     with cpu(f"draw {given.profiles:,} profiles"):
         source, columns = synthetic.database(given.profiles)
     with cpu("build"):
         gallery = DnaGallery(columns)
     print(
-        f"- filter {gallery.index.bytes_per_row:.1f} B a profile, codes {2 * len(columns.codes)} B"
+        f"- filter {gallery.index.bytes_per_row:.1f} B, codes {2 * len(columns.codes)} B a profile"
     )
-    search(gallery, given.probes)
-    print()
-    batch(gallery)
-    kinship(gallery)
-    mixtures(gallery)
-    blobs(gallery, 1_000_000)
-    lifecycle(gallery, source)
-    print(f"- peak memory {memory()}")
+    if not given.only_familial:
+        search(gallery, given.probes)
+        print()
+        batch(gallery)
+        kinship(gallery)
+        mixtures(gallery)
+        blobs(gallery, 1_000_000)
+        lifecycle(gallery, source)
     if given.relatives:
-        familial(gallery, source, given.relatives)
-        print(f"\nfigure: {FIGURE.name}; peak memory {memory()}")
+        first, _, last = given.pairs.partition(":")
+        part = slice(int(first or 0), int(last or given.relatives))
+        familial(gallery, source, given.relatives, part, given.ranks)
+        show_ranks([given.ranks])
+    print(f"- peak memory {memory()}")
 
 
 if __name__ == "__main__":
