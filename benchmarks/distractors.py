@@ -110,7 +110,7 @@ def _flow(x, y, kind, cores, n_cores, deltas, n_deltas, arch):
     """Ridge orientation at a point, radians counter-clockwise."""
     if kind == ARCH:
         lift = max(0.0, 2.2 - 2.6 * (0.5 + y / 380))
-        return math.atan(lift * arch * math.cos(math.pi * (0.5 + x / 260) ) )
+        return math.atan(lift * arch * math.cos(math.pi * (0.5 + x / 260)))
     angle = 0.0
     for k in range(n_cores):
         angle += math.atan2(y - cores[k, 1], x - cores[k, 0]) - math.pi / 2

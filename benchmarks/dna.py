@@ -6,11 +6,13 @@ CPU milliseconds are process time of one thread (the machine is shared, walls ar
 """
 
 import argparse
+import json
 import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dna_profiles as synthetic
@@ -19,13 +21,14 @@ import numpy as np
 
 from biomatch.dna import DnaProfile
 from biomatch.dna.codes import Columns, pack
-from biomatch.dna.familial import KinshipTables, parent_child_rows, relatives
+from biomatch.dna.familial import contributors, kinship_tables, parent_child_rows, relatives
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.gallery import DnaGallery
-from biomatch.dna.options import MUTATION_RATE
-from biomatch.dna.rules import rule_set
+from biomatch.dna.mixture import MixtureModel
+from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.evaluation.dna import RankDistribution, brute_force, plot_ranks
 
+CUTS = ("<= 10", "<= 100", "<= 1,000", "<= 10,000")
 FIGURE = Path(__file__).parent / "figures" / "dna-familial.png"
 
 
@@ -56,6 +59,10 @@ def memory() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
 
 
+def _hits(gallery: DnaGallery, probe: DnaProfile, rules: RuleSet, method: str) -> np.ndarray:
+    return gallery.search([probe], rules, method=method)[0]
+
+
 def search(gallery: DnaGallery, n: int) -> None:
     """Hit sets of filter and scan against brute force, and what each costs."""
     probes = synthetic.probes(gallery.columns, n, kinds=("full", "eight", "full-1", "eight-1"))
@@ -67,8 +74,8 @@ def search(gallery: DnaGallery, n: int) -> None:
         truth = brute_force(gallery.columns, probe)
         for mismatches in (0, 1, 2):
             rules = rule_set("moderate").with_limits(max_mismatches=mismatches)
-            filtered, hits = timed(lambda: gallery.search([probe], rules)[0])
-            scanned, again = timed(lambda: gallery.search([probe], rules, method="scan")[0])
+            filtered, hits = timed(partial(_hits, gallery, probe, rules, "filter"))
+            scanned, again = timed(partial(_hits, gallery, probe, rules, "scan"))
             expected = np.flatnonzero(truth <= mismatches)
             wrong += not np.array_equal(hits, expected) or not np.array_equal(again, expected)
             name = "8 loci" if kind.startswith("eight") else "full"
@@ -86,7 +93,7 @@ def batch(gallery: DnaGallery) -> None:
     probes = [p for _, _, p in synthetic.probes(gallery.columns, 100, seed=3, kinds=("full",))]
     rules = rule_set("moderate")
     for method in ("filter", "scan"):
-        cost, _ = timed(lambda method=method: gallery.search(probes, rules, method=method))
+        cost, _ = timed(partial(gallery.search, probes, rules, method=method))
         print(f"- 100 full probes in one call, {method}: {cost / 100:.1f} CPU ms a probe")
 
 
@@ -102,6 +109,22 @@ def kinship(gallery: DnaGallery) -> None:
     print(f"- sibling LR of all rows, best 1,000: {np.median(sib):.0f} CPU ms")
     four = [timed(lambda p=p: relatives(gallery, p, "full-sib", every))[0] for p in probes[:4]]
     print(f"- the same, least favourable of four populations: {np.median(four):.0f} CPU ms")
+
+
+def mixtures(gallery: DnaGallery, n: int = 4) -> None:
+    """Stains of two rows: contributors among all rows by mixture LR."""
+    table = [Frequencies.load("nist1036", "All")]
+    people = [row for _, row, _ in synthetic.probes(gallery.columns, 2 * n, seed=6)]
+    costs, ranks = [], []
+    for first, second in zip(people[::2], people[1::2], strict=True):
+        a, b = gallery.columns.genotypes(first), gallery.columns.genotypes(second)
+        stain = DnaProfile.from_alleles({k: {*a[k], *b[k]} for k in a if k in b}, name="stain")
+        model = MixtureModel(contributors=2, dropout=0.05, theta=0.01)
+        cost, found = timed(partial(contributors, gallery, stain, table, model=model, keep=1000))
+        costs.append(cost)
+        order = [int(row) for row in found[0]]
+        ranks += [1 + order.index(row) if row in order else 0 for row in (first, second)]
+    print(f"- mixture LR (2 persons) of all rows: {np.median(costs):.0f} CPU ms, ranks {ranks}")
 
 
 def lifecycle(gallery: DnaGallery, source: synthetic.Source) -> None:
@@ -122,9 +145,7 @@ def lifecycle(gallery: DnaGallery, source: synthetic.Source) -> None:
         gone = gallery.remove(new)
     hits = gallery.search([profiles[n] for n in tests], rules)
     left = sum(int(new[n]) in set(map(int, rows)) for n, rows in zip(tests, hits, strict=True))
-    print(
-        f"- of {len(tests)} enrolled and searched {found} found; {gone:,} deleted, {left} found after"
-    )
+    print(f"- {len(tests)} of them searched: {found} found; {gone:,} deleted: {left} found after")
     with tempfile.TemporaryDirectory() as folder:
         with cpu("save"):
             gallery.save(Path(folder))
@@ -136,7 +157,7 @@ def lifecycle(gallery: DnaGallery, source: synthetic.Source) -> None:
 
 
 def blobs(gallery: DnaGallery, n: int) -> None:
-    """Building from stored profiles, as a database does."""
+    """Build from stored profiles, as a database does."""
     some = [p.dumps() for p in synthetic.profiles_of(gallery.columns, range(20_000))]
     many = (some * (n // len(some) + 1))[:n]
     mean = np.mean([len(blob) for blob in some])
@@ -146,24 +167,42 @@ def blobs(gallery: DnaGallery, n: int) -> None:
         DnaGallery(columns)
 
 
-def familial(gallery: DnaGallery, source: synthetic.Source, n: int) -> list[RankDistribution]:
-    """Ranks of simulated true relatives among all rows; the relatives are typed like the rows."""
+def familial(gallery: DnaGallery, source: synthetic.Source, n: int, part: slice, out: Path) -> None:
+    """Ranks of n simulated true relatives among all rows; the relatives are typed like the rows.
+
+    `part` says which of the pairs this run does; their ranks are kept in `out` as they come.
+    """
     rng = np.random.default_rng(5)
     where = synthetic.populations(rng, n)
     father, mother = synthetic.draw(source, rng, where), synthetic.draw(source, rng, where)
     probe, sib = synthetic.child_of(father, mother, rng), synthetic.child_of(father, mother, rng)
     probe[[synthetic.LOCI.index(name) for name in ("D6S1043", "PentaD", "PentaE")]] = 0
+    synthetic.type_with_kits(father, rng)
+    synthetic.type_with_kits(sib, rng)
     table = [Frequencies.load("nist1036", "All")]
-    found = []
-    for relation, relative in (("parent-child", father), ("full-sib", sib)):
-        typed = relative.copy()
-        synthetic.type_with_kits(typed, rng)
-        ranks = [
-            _rank(gallery, _profile(gallery, probe[:, k]), typed[:, k], relation, table)
-            for k in range(n)
-        ]
-        found.append(RankDistribution(relation, len(gallery), tuple(ranks)))
-    return found
+    ranks: dict[str, list[int]] = {"parent-child": [], "full-sib": []}
+    for k in range(n)[part]:
+        person = _profile(gallery, probe[:, k])
+        ranks["parent-child"].append(_rank(gallery, person, father[:, k], "parent-child", table))
+        ranks["full-sib"].append(_rank(gallery, person, sib[:, k], "full-sib", table))
+        out.write_text(json.dumps({"database": len(gallery), "ranks": ranks}))
+
+
+def show_ranks(files: list[Path]) -> None:
+    """Join the ranks of several runs; table and figure."""
+    runs = [json.loads(file.read_text()) for file in files]
+    found = [
+        RankDistribution(
+            relation, runs[0]["database"], tuple(r for run in runs for r in run["ranks"][relation])
+        )
+        for relation in ("parent-child", "full-sib")
+    ]
+    head(f"{len(found[0].ranks):,} pairs", "rank 1", *CUTS, "median rank")
+    for one in found:
+        row(*one.as_row())
+    FIGURE.parent.mkdir(exist_ok=True)
+    plot_ranks(found, FIGURE)
+    print(f"\nfigure: {FIGURE.name}")
 
 
 def _profile(gallery: DnaGallery, codes: np.ndarray) -> DnaProfile:
@@ -180,46 +219,55 @@ def _rank(
 ) -> int:
     """Rank the relative would have had among the gallery's rows."""
     one = Columns(gallery.columns.book, np.ascontiguousarray(relative[:, None]))
-    exclusion = MUTATION_RATE if relation == "parent-child" else None
-    own = KinshipTables(one, probe, relation, table, 0.01, exclusion)
+    own = kinship_tables(one, probe, relation, table, 0.01)
     score = float(own.scores(np.zeros(1, np.int64))[0])
     if relation == "parent-child":
         rows = parent_child_rows(gallery, probe)
-        tables = KinshipTables(gallery.columns, probe, relation, table, 0.01, exclusion)
+        tables = kinship_tables(gallery.columns, probe, relation, table, 0.01)
         return 1 + int((tables.scores(rows) > score).sum())
     rows, scores = relatives(gallery, probe, relation, table, keep=20_000, min_log10_lr=score)
     return 1 + int((scores > score).sum())
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profiles", type=int, default=10_000_000)
     parser.add_argument("--probes", type=int, default=100)
     parser.add_argument("--relatives", type=int, default=1000)
-    given = parser.parse_args()
+    parser.add_argument("--pairs", default=":", help="slice of the relatives for this run")
+    parser.add_argument("--only-familial", action="store_true")
+    parser.add_argument("--ranks", type=Path, default=Path("dna-ranks.json"))
+    parser.add_argument("--show", type=Path, nargs="+", help="join the ranks of earlier runs")
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = _arguments()
     faiss.omp_set_num_threads(1)
+    if given.show:
+        show_ranks(given.show)
+        return
     with cpu(f"draw {given.profiles:,} profiles"):
         source, columns = synthetic.database(given.profiles)
     with cpu("build"):
         gallery = DnaGallery(columns)
     print(
-        f"- filter {gallery.index.bytes_per_row:.1f} B a profile, codes {2 * len(columns.codes)} B"
+        f"- filter {gallery.index.bytes_per_row:.1f} B, codes {2 * len(columns.codes)} B a profile"
     )
-    search(gallery, given.probes)
-    print()
-    batch(gallery)
-    kinship(gallery)
-    blobs(gallery, 1_000_000)
-    lifecycle(gallery, source)
-    print(f"- peak memory {memory()}")
+    if not given.only_familial:
+        search(gallery, given.probes)
+        print()
+        batch(gallery)
+        kinship(gallery)
+        mixtures(gallery)
+        blobs(gallery, 1_000_000)
+        lifecycle(gallery, source)
     if given.relatives:
-        found = familial(gallery, source, given.relatives)
-        head("relation", "rank 1", "<= 10", "<= 100", "<= 1,000", "<= 10,000", "median rank")
-        for one in found:
-            row(*one.as_row())
-        FIGURE.parent.mkdir(exist_ok=True)
-        plot_ranks(found, FIGURE)
-        print(f"\nfigure: {FIGURE.name}; peak memory {memory()}")
+        first, _, last = given.pairs.partition(":")
+        part = slice(int(first or 0), int(last or given.relatives))
+        familial(gallery, source, given.relatives, part, given.ranks)
+        show_ranks([given.ranks])
+    print(f"- peak memory {memory()}")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
 
 
 def _threads(count: int) -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(count))
 
 

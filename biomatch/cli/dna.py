@@ -1,11 +1,13 @@
 """``biomatch dna``: profiles, match rules, statistics, kinship, missing persons and mixtures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from biomatch.cli.dna_search import convert, search
 from biomatch.cli.options import examples
 from biomatch.cli.output import emit, emit_record, output_options, say
 
@@ -162,6 +164,33 @@ def _mutation(values: Mapping[str, Any]) -> "MutationModel":
     )
 
 
+@contextmanager
+def _noted(failures: list[str]) -> Iterator[None]:
+    """Report a profile that cannot be used and go on with the rest."""
+    from biomatch.errors import ProfileError
+
+    try:
+        yield
+    except ProfileError as error:
+        say(f"Error: {error}")
+        failures.append(str(error))
+
+
+def _left_out(everybody: "Sequence[DnaProfile]", ranked: Iterable[str]) -> list[str]:
+    """Report profiles that a ranking left out."""
+    known = set(ranked)
+    names = [profile.name for profile in everybody if profile.name not in known]
+    if names:
+        say(f"Error: no usable locus in common: {', '.join(names)}")
+    return names
+
+
+def _end(failures: Sequence[str]) -> None:
+    """Leave with exit code 1 when some items failed."""
+    if failures:
+        click.get_current_context().exit(1)
+
+
 @dna.command(epilog=examples("biomatch dna read samples.txt", "biomatch dna read *.csv --loci"))
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--loci", is_flag=True, help="One line for each locus.")
@@ -171,20 +200,19 @@ def read(files: tuple[Path, ...], loci: bool, format_: str) -> None:
     from biomatch.errors import BiomatchError
 
     rows: list[dict[str, Any]] = []
-    failed = 0
+    failed: list[str] = []
     for path in files:
         try:
             profiles = _profiles(path)
         except BiomatchError as error:
             say(f"Error: {error}")
-            failed += 1
+            failed.append(str(error))
             continue
         for profile in profiles:
             rows += _locus_rows(path, profile) if loci else [_profile_row(path, profile, format_)]
     columns = None if loci else ["file", "name", "loci", "mixture", "replicates", "kit", "category"]
     emit(rows, format_, columns=columns)
-    if failed:
-        click.get_current_context().exit(1)
+    _end(failed)
 
 
 def _profile_row(path: Path, profile: "DnaProfile", format_: str) -> dict[str, Any]:
@@ -347,22 +375,25 @@ def rmp(
 
     tables = _tables(source, populations, minimum)
     rows: list[dict[str, Any]] = []
+    failures: list[str] = []
     for profile in _profiles(file, names):
-        worst = least_favourable(profile, tables, theta, formula)
-        if loci:
-            rows += [{"name": profile.name, **line} for line in worst.as_dict()["loci"]]
-            continue
-        row: dict[str, Any] = {"name": profile.name, **worst.as_dict()}
-        row["populations"] = {
-            str(table): rarity(profile, table, theta, formula).log10 for table in tables
-        }
-        if records:
-            row["expected_adventitious"] = expected_adventitious(worst.probability, records)
-        rows.append(row)
+        with _noted(failures):
+            worst = least_favourable(profile, tables, theta, formula)
+            if loci:
+                rows += [{"name": profile.name, **line} for line in worst.as_dict()["loci"]]
+                continue
+            row: dict[str, Any] = {"name": profile.name, **worst.as_dict()}
+            row["populations"] = {
+                str(table): rarity(profile, table, theta, formula).log10 for table in tables
+            }
+            if records:
+                row["expected_adventitious"] = expected_adventitious(worst.probability, records)
+            rows.append(row)
     columns = ["name", "rmp", "log10_rmp", "table", "formula", "theta", "loci_used", "unused"]
     columns += ["expected_adventitious"] if records else []
     note = f"Minimum allele frequency: {tables[0].minimum_rule}."
     emit(rows, format_, columns=None if loci else columns, note=note)
+    _end(failures)
 
 
 @dna.command(
@@ -411,11 +442,13 @@ def kinship(
     left = _profiles(first, a_names)
     right = _profiles(second or first, b_names)
     rows: list[dict[str, Any]] = []
+    failures: list[str] = []
     for i, a in enumerate(left):
         for j, b in enumerate(right):
             twice = second is None and (a.name == b.name or (not a_names and not b_names and j < i))
             if not twice:
-                rows += _kinship_rows(a, b, relations, tables, theta)
+                with _noted(failures):
+                    rows += _kinship_rows(a, b, relations, tables, theta)
     if min_log10_lr is not None:
         rows = [row for row in rows if (row["log10_lr"] or -999.0) >= min_log10_lr]
     rows.sort(key=lambda row: -999.0 if row["log10_lr"] is None else -row["log10_lr"])
@@ -428,6 +461,7 @@ def kinship(
     columns = ["a", "b", "relation", "lr", "log10_lr", "excluding", "y_str", "table", "theta"]
     note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
     emit(rows, format_, columns=None if loci else columns, note=note)
+    _end(failures)
 
 
 def _kinship_rows(
@@ -491,8 +525,9 @@ def missing(
         profiles={profile.name: profile for profile in _profiles(relatives)},
     )
     tables = _tables(source, populations, minimum)
+    unidentified = _profiles(remains)
     ranked = rank_remains(
-        family, _profiles(remains), tables, theta=theta, mutation=_mutation(mutation), null=null
+        family, unidentified, tables, theta=theta, mutation=_mutation(mutation), null=null
     )
     rows = [
         {"rank": rank, "family": match.family, "remains": match.candidate, **match.result.as_dict()}
@@ -501,6 +536,7 @@ def missing(
     columns = ["rank", "family", "remains", "lr", "log10_lr", "mutation", "theta", "table"]
     note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
     emit(rows, format_, columns=columns, note=note)
+    _end(_left_out(unidentified, (match.candidate for match in ranked)))
 
 
 @dna.command(
@@ -621,9 +657,10 @@ def mixture(
     evidence = _stain(stain, stain_name, replicates)
     known = _profiles(known_file) if known_file else []
     tables = _tables(source, populations, minimum)
+    people = _profiles(candidates)
     ranked = rank_contributors(
         evidence,
-        _profiles(candidates),
+        people,
         tables,
         known=known,
         model=_mixture_model(model),
@@ -640,6 +677,7 @@ def mixture(
     columns += ["convention", "table"]
     note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
     emit(rows, format_, columns=None if loci else columns, note=note)
+    _end(_left_out(people, (person.name for person, _ in ranked)))
 
 
 def _stain(path: Path, name: str | None, replicates: bool) -> "DnaProfile":
@@ -766,3 +804,7 @@ def show_rules(name: str | None, format_: str) -> None:
     values = {key: getattr(rule, key) for key in ("name", "version", "title", "source")}
     values |= {key: getattr(rule, key) for key in ("stringency", "min_loci", "min_matching")}
     emit_record({**values, "max_mismatches": rule.max_mismatches}, format_)
+
+
+dna.add_command(search)
+dna.add_command(convert)

@@ -118,6 +118,8 @@ class ProbeTable:
 
     def part(self, places: Sequence[int]) -> tuple[NDArray[np.float32], int]:
         """Return the query vector for some of the filter's loci, and how many of them count."""
+        if not places:
+            return np.zeros(32, np.float32), 0
         chosen = self.entries[list(places)]
         if self.spare:
             # an untyped locus has nibble 0 in both slots and scores like a match
@@ -196,10 +198,11 @@ class _Group:
     index: Any = None
 
 
-def _fast_scan(codes: NDArray[np.uint8], rows: RowArray, loci: int) -> Any:
+def _fast_scan(codes: NDArray[np.uint8], rows: RowArray) -> Any:
     """Build one index from ready-made 4-bit codes, without encoding anything."""
     import faiss
 
+    loci = codes.shape[1]
     dimension, sub_quantisers = 32 * loci, 2 * loci
     quantiser: Any = faiss.IndexFlatIP(dimension)
     quantiser.add(np.zeros((1, dimension), np.float32))
@@ -263,10 +266,12 @@ class FilterIndex:
         places = made._places(masks)
         for number, group in enumerate(made._groups):
             rows = np.flatnonzero(places == number)
-            group.index = _fast_scan(made._bytes(view, rows, group), rows, len(group.places))
+            group.index = _fast_scan(made._bytes(view, rows, group), rows)
         return made
 
     def _bytes(self, view: Any, rows: RowArray, group: _Group) -> NDArray[np.uint8]:
+        if not group.places:
+            return np.zeros((len(rows), 1), np.uint8)
         places = np.array(group.places, np.int64)
         found: NDArray[np.uint8] = filter_bytes(view, rows, self.nibbles, places)
         return found
@@ -370,10 +375,22 @@ def _range(group: _Group, tables: Sequence[ProbeTable], max_mismatches: int) -> 
         numbers = [number for number, (_, count) in enumerate(queries) if count == loci]
         vectors = np.stack([queries[number][0] for number in numbers])
         threshold = 2.0 * loci - 2.0 * max_mismatches - _MARGIN
+        if threshold <= 0:  # FAISS finds nothing then; everything passes
+            found.update(dict.fromkeys(numbers, _rows_of(group.index)))
+            continue
         limits, _, rows = group.index.range_search(vectors, threshold)
         for place, number in enumerate(numbers):
             found[number] = rows[limits[place] : limits[place + 1]]
     return [found[number] for number in range(len(tables))]
+
+
+def _rows_of(index: Any) -> RowArray:
+    """All row numbers that an index holds."""
+    import faiss
+
+    lists: Any = index.invlists
+    ids = faiss.rev_swig_ptr(lists.get_ids(0), int(index.ntotal))
+    return np.array(ids, np.int64)
 
 
 def _power(codes: Any) -> list[int]:

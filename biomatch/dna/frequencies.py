@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from biomatch.dna.alleles import is_exact, is_wildcard, normalise, sort_alleles, tenths
 from biomatch.dna.loci import find, sort_loci
@@ -240,6 +241,11 @@ class Frequencies:
             return max(self.minimum_at(locus), _range_sum(column, allele))
         return self.minimum_at(locus)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        table = {locus: dict(column) for locus, column in self.table.items()}
+        values = (self.name, self.population, table, dict(self.sample_sizes))
+        return (_restored, (*values, self.minimum, self.floor))
+
     def __str__(self) -> str:
         return f"{self.name} {self.population}".strip()
 
@@ -248,6 +254,13 @@ class Frequencies:
         """Say which minimum applies to which alleles, for results."""
         rule = "5/2N (0.001 where N is unknown)" if self.minimum is None else f"{self.minimum:g}"
         return f"{rule} for {'all' if self.floor else 'unlisted'} alleles"
+
+
+def _restored(
+    name: str, population: str, table: Table, sizes: Mapping[str, int], *rest: Any
+) -> Frequencies:
+    frozen = MappingProxyType({locus: MappingProxyType(table[locus]) for locus in table})
+    return Frequencies(name, population, frozen, MappingProxyType(sizes), *rest)
 
 
 def _check_share(what: str, value: float | None) -> None:

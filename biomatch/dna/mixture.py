@@ -9,17 +9,17 @@ contributors' genotypes, each replicate is independent, and so is each allele in
 - when nothing dropped in, a factor 1 - c.
 
 Unknown contributors are summed over. As all of them share one drop-out probability, only the
-number of copies of each allele matters, so the sum runs over multisets of alleles whose
-probability follows the sampling formula of Balding & Nichols (1994), conditional on everybody
-typed. Alleles that were not seen are one class: the product over them depends on their total.
+number of copies of each allele matters, so the sum runs over multisets of alleles: as a product
+of polynomials, one an allele. Their probability follows the sampling formula of Balding &
+Nichols (1994), conditional on everybody typed. Alleles that were not seen are one class: the
+product over them depends on their total only.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations_with_replacement
 from types import MappingProxyType
 from typing import Any
 
@@ -182,17 +182,6 @@ class Mixture:
         }
 
 
-@cache
-def _multisets(size: int, classes: int) -> NDArray[np.intp]:
-    """All ways to share `size` copies among `classes`, shape (ways, classes)."""
-    bars = np.array(list(combinations(range(size + classes - 1), classes - 1)), dtype=np.intp)
-    bars = bars.reshape(math.comb(size + classes - 1, size), classes - 1)
-    edge = np.full((len(bars), 1), -1, dtype=np.intp)
-    end = np.full((len(bars), 1), size + classes - 1, dtype=np.intp)
-    walls = np.hstack([edge, bars, end])
-    return walls[:, 1:] - walls[:, :-1] - 1
-
-
 @dataclass(frozen=True, slots=True)
 class _Stain:
     """One locus of a stain in numbers: seen alleles are classes 0.., the rest is the last.
@@ -265,52 +254,82 @@ class _Side:
     unseen: bool = True
 
 
-def _allele_weights(
-    stain: _Stain, side: _Side, theta: float
-) -> tuple[NDArray[np.intp], FloatArray]:
-    """Multisets of the unknown contributors' alleles and their probabilities."""
+def _allele_weights(stain: _Stain, side: _Side, theta: float) -> FloatArray:
+    """Weight of n unknown copies of each class, shape (classes, copies + 1).
+
+    The probability of a multiset of alleles is the product of its classes' weights.
+    """
     size = 2 * side.unknowns
-    ways = _multisets(size, len(stain.shares))
-    if not side.unseen and stain.alleles:
-        ways = ways[ways[:, -1] == 0]
     typed = stain.copies(side.typed)
     steps = np.arange(size)
     grow = (typed[:, None] + steps) * theta + (1.0 - theta) * stain.shares[:, None]
     runs = np.hstack([np.ones((len(grow), 1)), np.cumprod(grow, axis=1)])
     runs /= np.array([math.factorial(count) for count in range(size + 1)])
+    if not side.unseen and stain.alleles:
+        runs[-1, 1:] = 0.0
     total = np.prod(1.0 + (typed.sum() - 1.0 + steps) * theta)
-    weights = np.prod(np.take_along_axis(runs, ways.T, axis=1), axis=0)
-    return ways, weights * (math.factorial(size) / total)
+    runs[0] *= math.factorial(size) / total
+    return np.asarray(runs)
 
 
 def _evidence(
-    stain: _Stain, side: _Side, ways: NDArray[np.intp], dropout: float, dropin: float
-) -> FloatArray:
-    """Probability of all replicates given each multiset of unknown alleles, shape (ways,)."""
-    size = 2 * side.unknowns
-    classes = len(stain.shares)
+    stain: _Stain, side: _Side, dropout: float, dropin: float
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Probability of each replicate's classes given n unknown copies, and where one dropped in.
+
+    Both have the shape (replicates, classes, copies + 1).
+    """
+    copies = np.arange(2 * side.unknowns + 1)
     carried = stain.copies(genotype for genotype, _ in side.known)
-    missing = np.ones((classes, size + 1)) * dropout ** np.arange(size + 1)
+    missing = np.ones((len(stain.shares), len(copies))) * dropout**copies
     for genotype, chance in side.known:
         for place in genotype:
             missing[place] *= chance
-    present = (carried[:, None] + np.arange(size + 1)) > 0
-    result = np.ones(len(ways))
-    for seen in stain.seen:
-        shown = np.append(seen, False)[:, None]
-        factor = np.where(present, np.where(shown, 1.0 - missing, missing), 1.0)
-        dropped_in = shown & ~present
-        factor = np.where(dropped_in, dropin * stain.shares[:, None], factor)
-        result *= np.prod(np.take_along_axis(factor, ways.T, axis=1), axis=0)
-        clean = ~np.any(np.take_along_axis(dropped_in, ways.T, axis=1), axis=0)
-        result *= np.where(clean, 1.0 - dropin, 1.0)
-    return result
+    present = (carried[:, None] + copies) > 0
+    shown = np.pad(stain.seen, ((0, 0), (0, 1)))[:, :, None]
+    factor = np.where(present, np.where(shown, 1.0 - missing, missing), 1.0)
+    dropped_in = shown & ~present
+    return np.where(dropped_in, dropin * stain.shares[:, None], factor), dropped_in
 
 
 def _likelihood(stain: _Stain, side: _Side, model: MixtureModel) -> float:
-    """Probability of the stain's locus under one hypothesis."""
-    ways, weights = _allele_weights(stain, side, model.theta)
-    return float(weights @ _evidence(stain, side, ways, model.dropout, model.dropin))
+    """Probability of the stain's locus under one hypothesis.
+
+    A replicate's factor 1 - c for "nothing dropped in" is written as 1 minus c times an
+    indicator. Multiplied out over the replicates every term is a product over the classes, so
+    its sum over all multisets is a coefficient of a product of polynomials.
+    """
+    factor, dropped_in = _evidence(stain, side, model.dropout, model.dropin)
+    weights = _allele_weights(stain, side, model.theta) * factor.prod(axis=0)
+    terms, signs = weights[None], np.ones(1)
+    if model.dropin > 0.0:
+        for absent in dropped_in:
+            terms = np.concatenate([terms, np.where(absent, 0.0, terms)])
+            signs = np.concatenate([signs, -model.dropin * signs])
+    return float(signs @ _top_coefficients(terms))
+
+
+def _top_coefficients(polynomials: FloatArray) -> FloatArray:
+    """Highest kept coefficient of a product of polynomials.
+
+    Parameters
+    ----------
+    polynomials
+        Shape (terms, factors, degree + 1), coefficients in ascending order.
+
+    Returns
+    -------
+    ndarray
+        Coefficient of x^degree of each term's product, shape (terms,).
+    """
+    size = polynomials.shape[2]
+    product = polynomials[:, 0]
+    for factor in np.moveaxis(polynomials[:, 1:], 1, 0):
+        grown = factor[:, :1] * product
+        for power in range(1, size):
+            grown[:, power:] += factor[:, power : power + 1] * product[:, : size - power]
+        product = grown
+    return product[:, -1]
 
 
 def _relative_likelihood(
@@ -559,7 +578,7 @@ def rank_contributors(
 def mixture_lr(
     evidence: DnaProfile,
     candidate: DnaProfile,
-    frequencies: Frequencies,
+    frequencies: Frequencies | Sequence[Frequencies],
     *,
     contributors: int = 2,
     known: Sequence[DnaProfile] = (),
@@ -573,8 +592,10 @@ def mixture_lr(
 
     Parameters
     ----------
-    evidence, candidate, frequencies, known
+    evidence, candidate, known
         See `mixture`.
+    frequencies
+        One table, or several: then the least favourable (smallest) figure is returned.
     contributors
         Number of persons in the stain, 1 to 4, candidate and known contributors included.
     dropout
@@ -604,10 +625,14 @@ def mixture_lr(
         convention=_convention(convention),
         relation=ibd_coefficients(relation) if relation else None,
     )
-    result = mixture(
-        evidence, candidate, frequencies, known=known, model=model, estimate=dropout is None
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    results = (
+        mixture(evidence, candidate, table, known=known, model=model, estimate=dropout is None)
+        for table in tables
     )
-    return result.lr
+    return min(results, key=lambda result: result.log10).lr
 
 
 def _convention(name: Convention | str) -> Convention:

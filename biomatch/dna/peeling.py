@@ -52,7 +52,8 @@ _NODES = -1
 _REST = ""
 _NULL = "null"
 _NODE_LIMIT = 2_000_000
-_NODE_CHUNK = 4096
+_NODE_CHUNK = 1024
+_CELL_LIMIT = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +294,13 @@ def _eliminate(factors: list[Factor], keep: tuple[int, ...] = ()) -> FloatArray:
     sizes = {v: n for vs, table in factors for v, n in zip(vs, table.shape, strict=True)}
     open_variables = set(sizes) - {_NODES, *keep}
     while open_variables:
-        chosen = min(open_variables, key=lambda v: (_cost(v, factors, sizes), v))
+        cost, chosen = min((_cost(v, factors, sizes), v) for v in open_variables)
+        if cost // sizes[chosen] > _CELL_LIMIT:
+            raise OptionError(
+                f"this pedigree has too many loops: a table of {cost // sizes[chosen]:.1e} cells "
+                "would be needed; use theta = 0, or the equal, the proportional or no mutation "
+                "model"
+            )
         touching = [factor for factor in factors if chosen in factor[0]]
         factors = [factor for factor in factors if chosen not in factor[0]]
         factors.append(_product(touching, chosen))

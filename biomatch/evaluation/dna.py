@@ -13,7 +13,7 @@ from biomatch.dna.codes import Columns
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import OptionError
 
-__all__ = ["RankDistribution", "brute_force", "plot_ranks"]
+__all__ = ["RankDistribution", "brute_force", "evaluate", "plot_ranks"]
 
 
 @njit(cache=True, nogil=True)
@@ -138,3 +138,54 @@ def plot_ranks(distributions: Sequence[RankDistribution], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
+
+
+def evaluate(database: Path, probes: Path) -> dict[str, Any]:
+    """Search every probe of a file in a file of profiles; a probe's donor has the same name.
+
+    Searched is at moderate stringency with no, one and two mismatched loci (other settings as
+    `biomatch.dna.options.parse_options` has them); candidates are ranked by log10 LR.
+
+    Parameters
+    ----------
+    database, probes
+        Files of profiles in any format.
+
+    Returns
+    -------
+    dict
+        Profiles, probes, probes with a donor, and for each number of mismatches the share of
+        donors at rank 1 and found at all, and the mean number of other candidates.
+
+    Raises
+    ------
+    FormatError, ProfileError
+        A file cannot be read.
+    """
+    from biomatch.dna import files
+    from biomatch.dna.gallery import DnaGallery
+    from biomatch.dna.modality import SearchGallery
+    from biomatch.dna.options import parse_options
+
+    references, searched = files.read(database), files.read(probes)
+    gallery = SearchGallery(DnaGallery.build([profile.dumps() for profile in references]))
+    names = np.array([profile.name for profile in references])
+    donors = [name for name in (probe.name for probe in searched) if name in names]
+    result: dict[str, Any] = {
+        "database": len(references),
+        "probes": len(searched),
+        "probes_with_donor": len(donors),
+    }
+    for mismatches in (0, 1, 2):
+        options = parse_options({"max_mismatches": mismatches})
+        ranks, others = [], []
+        rows = gallery.shortlist(searched, len(references), options=options)
+        for probe, found in zip(searched, rows, strict=True):
+            places = np.flatnonzero(names[found] == probe.name)
+            ranks.append(int(places[0]) + 1 if len(places) else 0)
+            others.append(len(found) - len(places))
+        of = max(1, len(donors))
+        result[f"rank_1_{mismatches}_mismatches"] = sum(rank == 1 for rank in ranks) / of
+        result[f"found_{mismatches}_mismatches"] = sum(rank > 0 for rank in ranks) / of
+        result[f"other_candidates_{mismatches}_mismatches"] = float(np.mean(others))
+    return result

@@ -44,8 +44,8 @@ class ShownRecord:
 def inspect(path: Path | str) -> list[ShownRecord]:
     """List the records and fields of a file.
 
-    Knows ANSI/NIST-ITL transactions, minutiae, finger image and face image records, and
-    pictures.
+    Knows ANSI/NIST-ITL transactions, minutiae, finger image and face image records, pictures,
+    and files of DNA profiles (a profile a record, a locus a field).
 
     Raises
     ------
@@ -59,7 +59,7 @@ def inspect(path: Path | str) -> list[ShownRecord]:
     if reader is None:
         raise UnreadableSampleError(
             f"{path}: is {kind.value}; records are listed of transactions, minutiae, face and "
-            "finger image records, and pictures"
+            "finger image records, pictures and DNA profiles"
         )
     return reader(data, str(path))
 
@@ -207,11 +207,7 @@ def _finger_record(data: bytes, name: str) -> list[ShownRecord]:
 
 
 def _picture(data: bytes, name: str) -> list[ShownRecord]:
-    try:
-        picture = images.read(data)
-    except UnreadableSampleError as error:
-        reason = str(error).removeprefix("<bytes>: ")
-        raise UnreadableSampleError(f"{name}: {reason}") from error
+    picture = images.read(data, name=name)
     height, width = picture.pixels.shape[:2]
     return [
         ShownRecord(
@@ -227,10 +223,27 @@ def _picture(data: bytes, name: str) -> list[ShownRecord]:
     ]
 
 
+def _profiles(_: bytes, name: str) -> list[ShownRecord]:
+    from biomatch.dna import files
+
+    return [
+        ShownRecord(
+            f"DNA profile {profile.name}",
+            tuple(
+                ShownField("", "", locus, ", ".join(alleles))
+                for locus, alleles in profile.loci.items()
+            ),
+        )
+        for profile in files.read(name)
+    ]
+
+
 _READERS: dict[Kind, Callable[[bytes, str], list[ShownRecord]]] = {
     Kind.TRANSACTION: _transaction,
     Kind.MINUTIAE_RECORD: _minutiae_record,
     Kind.FACE_RECORD: _face_record,
     Kind.FINGER_RECORD: _finger_record,
     Kind.PICTURE: _picture,
+    Kind.TEXT: _profiles,
+    Kind.XML: _profiles,
 }

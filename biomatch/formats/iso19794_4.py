@@ -72,24 +72,22 @@ class FingerImage:
         UnreadableSampleError
             Damaged or truncated.
         """
-        try:
-            if self.compression in (0, 1):
-                return self._raw()
-            return images.read(self.data).pixels
-        except UnreadableSampleError as error:
-            reason = str(error).removeprefix("<bytes>: ")
-            raise UnreadableSampleError(f"{name}: finger image {reason}") from error
+        where = f"{name}: finger image"
+        if self.compression in (0, 1):
+            return self._raw(where)
+        return images.read(self.data, name=where).pixels
 
-    def _raw(self) -> NDArray[Any]:
+    def _raw(self, where: str) -> NDArray[Any]:
         area = self.width * self.height
         if not 0 < area <= images.MAX_PIXELS or not 1 <= self.depth <= 16:
             raise UnreadableSampleError(
-                f"of {self.width} x {self.height} pixels of {self.depth} bits cannot be decoded"
+                f"{where}: {self.width} x {self.height} pixels of {self.depth} bits cannot be "
+                "decoded"
             )
         packed = self.compression == 1 and self.depth not in (8, 16)
         need = (area * self.depth + 7) // 8 if packed else area * ((self.depth + 7) // 8)
         if len(self.data) < need:
-            raise UnreadableSampleError(f"has {len(self.data)} bytes of {need}: truncated")
+            raise UnreadableSampleError(f"{where}: has {len(self.data)} bytes of {need}: truncated")
         shape = (self.height, self.width)
         if packed:
             return _unpack(self.data[:need], area, self.depth).reshape(shape)

@@ -11,7 +11,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from biomatch import images
-from biomatch.errors import UnreadableSampleError
 from biomatch.formats.bits import Cursor
 
 __all__ = ["MAGIC", "FaceImage", "FaceRecord", "FeaturePoint", "read"]
@@ -87,11 +86,7 @@ class FaceImage:
         UnreadableSampleError
             Damaged.
         """
-        try:
-            return images.read(self.data).pixels
-        except UnreadableSampleError as error:
-            reason = str(error).removeprefix("<bytes>: ")
-            raise UnreadableSampleError(f"{name}: face image {reason}") from error
+        return images.read(self.data, name=f"{name}: face image").pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from biomatch import images
 from biomatch.errors import OptionError, UnreadableSampleError
 from biomatch.fingerprint import markup
 from biomatch.formats import ansi_nist, fmr, iso19794_4, iso19794_5, templates
@@ -12,10 +13,15 @@ from biomatch.formats.ansi_nist import contents
 from biomatch.formats.sniff import HEAD, Kind, sniff
 from biomatch.types import Sample
 
-__all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
+__all__ = ["MAX_BYTES", "MOST_PAGES", "read_bytes", "read_samples"]
 
 MAX_BYTES = 1 << 30
 """Files beyond this size are refused before they are read."""
+
+MOST_PAGES = 200
+"""Pages of a TIFF beyond this number are left out."""
+
+TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
 def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
@@ -36,7 +42,9 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
 
     Returns
     -------
-    At least one sample, in file order, each with the sha256 of the file.
+    At least one sample, in file order, each with the sha256 of the file. Samples of one file
+    are of one person, so they share a label: the subject's or transaction's number where the
+    file gives one, else the file's name; a file of one sample has no label.
 
     Raises
     ------
@@ -66,7 +74,7 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
         if not samples:
             names = sorted({sample.modality for sample in held})
             raise UnreadableSampleError(
-                f"{path}: is a {kind.value} of modality {' and '.join(names)}, not {modality}"
+                f"{path}: holds {' and '.join(names)}, not {modality} ({kind.value})"
             )
     return samples
 
@@ -111,7 +119,22 @@ def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
                 f"{path}: is a picture; say what it shows with modality 'fingerprint' or 'face'"
             )
         modality = "fingerprint"
-    return [Sample(modality, path=path, sha256=_digest(data))]
+    pages = images.pages(data, str(path)) if data[:4] in TIFF_STARTS else 1
+    if pages == 1:
+        return [Sample(modality, path=path, sha256=_digest(data))]
+    return [_page(path, data, modality, page) for page in range(min(pages, MOST_PAGES))]
+
+
+def _page(path: Path, data: bytes, modality: str, page: int) -> Sample:
+    picture = images.read(data, page=page, name=f"{path}, page {page + 1}")
+    return Sample(
+        modality,
+        path=path,
+        image=picture.pixels,
+        label=path.stem,
+        ppi=picture.ppi,
+        sha256=_digest(data),
+    )
 
 
 def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
@@ -122,6 +145,7 @@ def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
             "fingerprint",
             path=path,
             template=template,
+            label=path.stem if len(record.views) > 1 else None,
             ppi=template.ppi if template.ppi_stated else None,
             finger_position=template.finger_position,
             impression=template.impression,
@@ -144,26 +168,28 @@ def _transaction(path: Path, data: bytes, _: str | None) -> list[Sample]:
 
 
 def _finger_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
-    digest = _digest(data)
+    digest, record = _digest(data), iso19794_4.read(data, str(path))
     return [
         Sample(
             "fingerprint",
             path=path,
             image=finger.pixels(str(path)),
+            label=path.stem if len(record.images) > 1 else None,
             ppi=finger.ppi,
             finger_position=contents.known_position(finger.position),
             impression=templates.impression_type(finger.impression),
             sha256=digest,
         )
-        for finger in iso19794_4.read(data, str(path)).images
+        for finger in record.images
     ]
 
 
 def _face_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
-    digest = _digest(data)
+    digest, record = _digest(data), iso19794_5.read(data, str(path))
+    label = path.stem if len(record.images) > 1 else None
     return [
-        Sample("face", path=path, image=face.pixels(str(path)), sha256=digest)
-        for face in iso19794_5.read(data, str(path)).images
+        Sample("face", path=path, image=face.pixels(str(path)), label=label, sha256=digest)
+        for face in record.images
     ]
 
 
@@ -174,6 +200,12 @@ def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
             "(PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"
         )
     return [Sample("dna", path=path, sha256=_digest(data))]
+
+
+def _archive(path: Path, data: bytes, modality: str | None) -> list[Sample]:  # noqa: ARG001
+    raise UnreadableSampleError(
+        f"{path}: is a ZIP archive or a workbook; unpack it, or export its table as CSV"
+    )
 
 
 def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
@@ -212,6 +244,6 @@ _READERS: dict[Kind, Reader] = {
     Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
     Kind.XML: _table,
-    Kind.WORKBOOK: _table,
+    Kind.ARCHIVE: _archive,
     Kind.TEXT: _table,
 }

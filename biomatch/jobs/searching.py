@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from biomatch.jobs.pictures import decisions_of, models_of, picture_source
 from biomatch.report import html, overlay, words
 from biomatch.report.plain import plain
 from biomatch.report.sheet import DETAILED, Sheet, probe_name, sheet
+from biomatch.search import Rejected
 from biomatch.types import CandidateList, Sample
 
 if TYPE_CHECKING:
@@ -117,7 +118,11 @@ def _search(
             return None
         answers: list[dict[str, Any]] = []
         for sample in probes:
-            for answer in _answers(db, sample, reporting, query):
+            for answer in db.search_many(
+                [sample], explain=reporting.details, **{**query, **reporting.audit}
+            ):
+                if isinstance(answer, Rejected):
+                    return Failure(item.sample.name, answer.error, answer.kind)
                 suffix = f"-{len(answers) + 1}" if answers else ""
                 answers.append(report(db, answer, sample, reporting, f"{name}{suffix}"))
     except IntegrityError:
@@ -126,20 +131,6 @@ def _search(
         return Failure(item.sample.name, str(error), type(error).__name__)
     _write_json(record, {"probe": item.sample.name, "answers": answers})
     return answers
-
-
-def _answers(
-    db: "Database", sample: Sample, reporting: Reporting, query: Mapping[str, Any]
-) -> Iterator[CandidateList]:
-    from biomatch.errors import SampleError
-    from biomatch.search import Rejected
-
-    for answer in db.search_many(
-        [sample], explain=reporting.details, **{**query, **reporting.audit}
-    ):
-        if isinstance(answer, Rejected):
-            raise SampleError(answer.error)
-        yield answer
 
 
 def _file_name(sample: Sample) -> str:

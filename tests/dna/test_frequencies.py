@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,11 @@ def test_open_ended_alleles_take_the_tail():
     assert table.frequency("FGA", ">20") == 0.001
     listed = Frequencies.from_dict({"D18S51": {"27": 0.9, ">27": 0.1}})
     assert listed.frequency("D18S51", ">27") == 0.1
+
+
+def test_travels_between_processes():
+    table = Frequencies.load("nist1036", "Cauc").with_minimum(0.01)
+    assert pickle.loads(pickle.dumps(table)) == table
 
 
 def test_unknown_locus_is_an_error():

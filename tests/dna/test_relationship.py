@@ -170,6 +170,15 @@ def test_an_exclusion_needs_mutation():
     assert mutated.as_dict()["mutation"] == "stepwise"
 
 
+def test_least_favourable_population():
+    typed = {"f": one("8", "9"), "c": one("8", "8")}
+    other = Frequencies.from_dict({"TH01": {"8": 0.6, "9": 0.4}}, name="other")
+    single = [pedigree_lr(TRIO, Pedigree.of(), typed, table) for table in (TABLE, other)]
+    assert pedigree_lr(TRIO, Pedigree.of(), typed, [TABLE, other]) == min(single)
+    with pytest.raises(OptionError, match="no frequency table"):
+        pedigree_lr(TRIO, TRIO, typed, [])
+
+
 def test_errors():
     typed = {"f": one("8", "9")}
     with pytest.raises(OptionError, match="null allele frequency is 1"):
@@ -182,6 +191,20 @@ def test_errors():
         pedigree_lr(
             FAMILIES["sibs"], TRIO, sibs, big, theta=0.01, mutation=MutationModel("stepwise", 0.01)
         )
+
+
+def test_too_many_loops_are_refused_not_computed():
+    """Four fathers with four mothers, a grandchild by each pair, and every allele of SE33."""
+    pairs = [(i, j) for i in range(4) for j in range(4)]
+    pedigree = Pedigree.of(
+        *(Person(f"{parent}{i}") for parent in "fm" for i in range(4)),
+        *(Person(f"c{i}{j}", f"f{i}", f"m{j}") for i, j in pairs),
+        *(Person(f"g{i}{j}", f"c{i}{j}", f"wife {i}{j}") for i, j in pairs),
+    )
+    typed = {f"g{i}{j}": DnaProfile.from_alleles({"SE33": ("17", "28.2")}) for i, j in pairs}
+    big = Frequencies.load("nist1036", "Cauc")
+    with pytest.raises(OptionError, match="too many loops"):
+        pedigree_likelihood(pedigree, typed, big, mutation=MutationModel("stepwise", 0.01))
 
 
 def test_null_alleles_can_be_given_by_locus():

@@ -1,11 +1,13 @@
 """Transactions: byte for byte, lenient where files are, strict where data are missing."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from biomatch.errors import FormatError, UnreadableSampleError
 from biomatch.formats import ansi_nist, read_samples
@@ -127,6 +129,24 @@ def test_two_level_records_are_black_on_white() -> None:
     pixels = shown.pixels()
     assert pixels[0].tolist() == [0] * 4 + [255] * 12
     assert pixels[1].tolist() == [255] * 4 + [0] * 4 + [255] * 8
+
+
+def test_facsimile_of_types_5_and_6() -> None:
+    rng = np.random.default_rng(5)
+    black = rng.random((40, 64)) < 0.3
+    stream = io.BytesIO()
+    picture = Image.fromarray(~black)
+    picture.save(stream, "TIFF", compression="group4", tiffinfo={278: 40})
+    with Image.open(io.BytesIO(stream.getvalue())) as stored:
+        offset, size = stored.tag_v2[273][0], stored.tag_v2[279][0]
+        white_is_zero = stored.tag_v2[262] == 0
+    coded = stream.getvalue()[offset : offset + size]
+    data = header((6, 1)).encode() + binary(6, coded, width=64, height=40, coding=1)
+    transaction = ansi_nist.read(data)
+    shown = contents.describe(transaction.records[1], transaction)
+    assert shown is not None
+    dark = shown.pixels() == 0
+    np.testing.assert_array_equal(dark, black if white_is_zero else ~black)
 
 
 def test_a_raw_image_that_is_too_short_is_refused() -> None:

@@ -69,6 +69,7 @@ def test_a_latent_search_is_read_back(tmp_path: Path) -> None:
     path.write_bytes(data)
     minutiae, picture = read_samples(path)
     assert (minutiae.finger_position, picture.finger_position) == (7, 7)
+    assert minutiae.label == picture.label == "0200000004F"
     assert picture.image.shape == (150, 200)
     found, made = minutiae.template.minutiae, marks().minutiae
     np.testing.assert_allclose(found.x, made.x, atol=0.2)
@@ -161,9 +162,17 @@ def test_inspection_names_records_and_fields(tmp_path: Path) -> None:
     domain = next(field for field in shown[0].fields if field.tag == "1.013")
     assert (domain.mnemonic, domain.name, domain.value) == ("DOM", "Domain name", "INT-I, 4.22")
     assert shown[3].fields[-1].value == "<30,000 bytes>"
-    (tmp_path / "a.txt").write_text("Sample,D3S1358\n")
-    with pytest.raises(UnreadableSampleError, match="is text"):
-        inspect(tmp_path / "a.txt")
+    (tmp_path / "a.bin").write_bytes(b"\0\1\2")
+    with pytest.raises(UnreadableSampleError, match="is unknown; records are listed"):
+        inspect(tmp_path / "a.bin")
+
+
+def test_dna_profiles_are_shown_by_locus(tmp_path: Path) -> None:
+    path = tmp_path / "case.csv"
+    path.write_text("SampleName,Marker,Allele1,Allele2\nstain,TH01,6,9.3\nstain,VWA,15,16\n")
+    (shown,) = inspect(path)
+    assert shown.title == "DNA profile stain"
+    assert {field.name: field.value for field in shown.fields}["TH01"] == "6, 9.3"
 
 
 @pytest.mark.shared

@@ -6,7 +6,7 @@ data next to the repository are added when they are there.
 
 import io
 import json
-import sys
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -16,7 +16,11 @@ import numpy as np
 from PIL import Image
 
 from biomatch import images
+from biomatch.dna.files import parse_profiles
+from biomatch.dna.profile import DnaProfile
 from biomatch.errors import BiomatchError
+from biomatch.face import template as face
+from biomatch.face.assessment import Quality
 from biomatch.fingerprint import markup
 from biomatch.fingerprint.minutiae import Minutiae
 from biomatch.fingerprint.template import FingerprintTemplate
@@ -36,6 +40,8 @@ from biomatch.formats.minutiae_record import (
     Zones,
 )
 from biomatch.formats.sniff import HEAD, Kind, sniff
+from biomatch.images import wsq
+from biomatch.images.decode import UnreadableError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 LARGEST_SEED = 10_000
@@ -77,13 +83,20 @@ def picture(data: bytes) -> None:
     images.read(data, max_side=512)
 
 
+def wsq_picture(data: bytes) -> None:
+    try:
+        wsq.decode(data)
+    except UnreadableError as error:
+        raise BiomatchError(str(error)) from error
+
+
 def mark_up(data: bytes) -> None:
     markup.loads(data)
 
 
 def sniffed(data: bytes) -> None:
     reader = _READERS.get(sniff(data[:HEAD]))
-    if reader is not None and sniff(data[:HEAD]) is not Kind.PICTURE:
+    if reader is not None and sniff(data[:HEAD]) not in (Kind.PICTURE, Kind.TEXT, Kind.XML):
         reader(data, "fuzz")
 
 
@@ -93,21 +106,15 @@ def fingerprint_template(data: bytes) -> None:
 
 
 def face_template(data: bytes) -> None:
-    from biomatch.face import template
-
     body = data[9:]
-    template.loads(data[:5] + zlib.crc32(body).to_bytes(4, "little") + body)
+    face.loads(data[:5] + zlib.crc32(body).to_bytes(4, "little") + body)
 
 
 def dna_profile(data: bytes) -> None:
-    from biomatch.dna.profile import DnaProfile
-
     DnaProfile.loads(_sealed(data)).dumps()
 
 
 def dna_file(data: bytes) -> None:
-    from biomatch.dna.files import parse_profiles
-
     parse_profiles(data.decode("utf-8", "replace").replace("\0", ""), "fuzz")
 
 
@@ -129,6 +136,7 @@ TARGETS: dict[str, Target] = {
     "face_record": face_record,
     "finger_record": finger_record,
     "picture": picture,
+    "wsq_picture": wsq_picture,
     "mark_up": mark_up,
     "sniffed": sniffed,
     "fingerprint_template": fingerprint_template,
@@ -205,11 +213,22 @@ def _pictures() -> Iterator[bytes]:
     stream = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint16) * 257).save(stream, "TIFF", compression="tiff_lzw")
     yield stream.getvalue()
-    if sys.platform != "win32":
-        try:
-            yield images.write_wsq(np.tile(pixels, (3, 3)))
-        except BiomatchError:
-            return
+
+
+def _wsq_pictures() -> Iterator[bytes]:
+    """A flat picture of 16 x 16 pixels, made by hand: every coefficient zero."""
+    taps = struct.pack(">BBI", 0, 6, 852699) * 5 + struct.pack(">BBI", 0, 6, 788486) * 4
+    segments = (
+        (0xA4, bytes((9, 7)) + taps),
+        (0xA5, struct.pack(">BH", 2, 44) + struct.pack(">BHBH", 3, 9000, 3, 9900) * 64),
+        (0xA2, struct.pack(">BBHHBHBHBH", 0, 255, 16, 16, 2, 12750, 4, 12000, 2, 0)),
+        (0xA6, bytes((0, 0, 2)) + bytes(14) + bytes((100, 92))),
+        (0xA3, bytes((0,))),
+    )
+    coded = b"".join(
+        struct.pack(">BBH", 0xFF, kind, len(body) + 2) + body for kind, body in segments
+    )
+    yield b"\xff\xa0" + coded + b"\x1f\xff\xa1"
 
 
 def _mark_ups() -> Iterator[bytes]:
@@ -237,8 +256,6 @@ def _face_records() -> Iterator[bytes]:
 
 
 def _dna_profiles() -> Iterator[bytes]:
-    from biomatch.dna.profile import DnaProfile
-
     yield DnaProfile.from_alleles(
         {"TH01": ("6", "9.3"), "D3S1358": ("15", "16")}, name="A", comment="c"
     ).dumps()
@@ -250,12 +267,9 @@ def _dna_files() -> Iterator[bytes]:
 
 
 def _face_templates() -> Iterator[bytes]:
-    from biomatch.face.assessment import Quality
-    from biomatch.face.template import FaceTemplate, dumps
-
     measures = len(fields(Quality))
-    yield dumps(
-        FaceTemplate(
+    yield face.dumps(
+        face.FaceTemplate(
             embedding=np.full(16, 0.25, np.float32),
             norms=(9.0, 11.0),
             box=np.array([1, 2, 30, 40], np.float32),
@@ -277,6 +291,7 @@ _OWN: dict[str, Callable[[], Iterator[bytes]]] = {
     "face_record": _face_records,
     "finger_record": _finger_records,
     "picture": _pictures,
+    "wsq_picture": _wsq_pictures,
     "mark_up": _mark_ups,
     "sniffed": _transactions,
     "fingerprint_template": lambda: iter([_print().dumps()]),
@@ -288,6 +303,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
     "minutiae_record": ("standards/iso/*.dat", "standards/iso/fmr.*"),
     "transaction": ("standards/an2/*",),
     "face_record": ("standards/iso/face*",),
+    "wsq_picture": ("standards/wsq/*.wsq",),
     "sniffed": ("standards/iso/*.dat", "standards/iso/fmr.*"),
     "dna_file": ("dna/samples/*/*",),
 }

@@ -137,6 +137,24 @@ KITS_2017 = (
     "Y-PLEX 6",
     "Yfiler",
 )
+KITS_2006 = (
+    "COfiler",
+    "Identifiler",
+    "Profiler Plus",
+    "PowerPlex 1.1",
+    "PowerPlex 1.2",
+    "PowerPlex 2.1",
+    "PowerPlex 16",
+    "Monoplex D5S818",
+    "Monoplex D7S820",
+    "Monoplex D13S317",
+    "Monoplex D16S539",
+    "Monoplex TH01",
+    "Monoplex TPOX",
+    "Monoplex CSF1PO",
+    "Monoplex vWA",
+    "SGM Plus",
+)
 KITS_RAPID = ("GlobalFiler", "GlobalFiler Express", "PowerPlex Fusion")
 
 _AUTOSOMAL = (
@@ -180,7 +198,7 @@ def _schema(year: int, *, mild: bool = False) -> Element:
     long = 235 if mild else 0
     categories = CATEGORIES_2017 if year >= 2017 else CATEGORIES_2006
     loci = one_of(LOCI_2017, "CODIS locus name") if year >= 2017 else text(20)
-    kit = one_of(("", *KITS_2017), "CODIS kit")
+    kit = one_of(KITS_2017 if year >= 2017 else KITS_2006, "CODIS kit")
     batch = text(32, 0)
     when = date_time(1900, 2079)
     allele = Element(
@@ -263,7 +281,7 @@ def _rapid_schema() -> Element:
         "LOCUS",
         children=(
             Element("LOCUSNAME", one_of(LOCI_RAPID, "CODIS locus name")),
-            Element("KIT", one_of(("", *KITS_RAPID), "Rapid kit"), least=0),
+            Element("KIT", one_of(KITS_RAPID, "Rapid kit"), least=0),
             optional("BATCHID", 32),
             Element("ALLELE", children=(Element("ALLELEVALUE", text(10)),), most=8),
         ),

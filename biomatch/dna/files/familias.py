@@ -323,7 +323,10 @@ def _pedigrees(stream: _Stream, people: list[tuple[str, str]]) -> list[FamiliasP
     for _ in range(stream.count("number of pedigrees")):
         stream.count("place of the pedigree")
         one = _relations(stream, people, stream.text("pedigree's name"))
-        merged = {**known.parents, **one.parents}
+        merged = dict(known.parents)
+        for child, (father, mother) in one.parents.items():
+            before = merged.get(child, (None, None))
+            merged[child] = (father or before[0], mother or before[1])
         pedigrees.append(FamiliasPedigree(one.name, merged, one.sexes))
     return pedigrees
 

@@ -93,6 +93,8 @@ class Table:
             )
         except csv.Error as error:
             raise FormatError(f"{path}: line {reader.line_num}: {error}") from error
+        if not rows:
+            raise FormatError(f"{path}: line 1: the table has no titles")
         header_line, header = rows[0]
         width = len(header)
         for line, texts in rows[1:]:

@@ -22,7 +22,7 @@ from biomatch.formats.ansi_nist.records import BinaryRecord, Record, TaggedRecor
 from biomatch.formats.templates import impression_type, nominal_ppi
 from biomatch.types import FingerPosition, ImpressionType, Sample
 
-__all__ = ["PictureRecord", "describe", "known_position", "samples"]
+__all__ = ["PictureRecord", "describe", "known_position", "samples", "subject"]
 
 CM_PER_INCH = 2.54
 MM_PER_INCH = 25.4
@@ -122,16 +122,12 @@ class PictureRecord:
         where = f"{name}: {self.name}"
         if not self.data:
             raise UnreadableSampleError(f"{where}: holds no image data")
-        try:
-            if self.data.startswith(_MAGIC) and not self._is_raw:
-                return images.read(self.data).pixels
-            if self.type in (5, 6, 8):
-                return _two_level(self)
-            if self.compression == "NONE":
-                return _raw(self, where)
-        except UnreadableSampleError as error:
-            reason = str(error).removeprefix("<bytes>: ").removeprefix(f"{where}: ")
-            raise UnreadableSampleError(f"{where}: {reason}") from error
+        if self.data.startswith(_MAGIC) and not self._is_raw:
+            return images.read(self.data, name=where).pixels
+        if self.type in (5, 6, 8):
+            return _two_level(self, where)
+        if self.compression == "NONE":
+            return _raw(self, where)
         raise UnreadableSampleError(
             f"{where}: {len(self.data)} bytes of compression '{self.compression}' cannot be decoded"
         )
@@ -167,11 +163,14 @@ def _raw(record: PictureRecord, where: str) -> NDArray[Any]:
     return np.frombuffer(record.data, np.uint8, area).reshape(shape)
 
 
-def _two_level(record: PictureRecord) -> NDArray[np.uint8]:
+def _two_level(record: PictureRecord, where: str) -> NDArray[np.uint8]:
     """Two-level picture, 1 = black: packed bits, or ITU-T T.6 in a TIFF envelope."""
     width, height = record.width, record.height
     if not 0 < width * height <= images.MAX_PIXELS:
-        raise UnreadableSampleError(f"{width} x {height} pixels are none or exceed the limit")
+        raise UnreadableSampleError(
+            f"{where}: {width} x {height} pixels are none or exceed the limit of "
+            f"{images.MAX_PIXELS:,}"
+        )
     if record.compression == "NONE":
         row = (width + 7) // 8
         tight = (width * height + 7) // 8
@@ -181,11 +180,13 @@ def _two_level(record: PictureRecord) -> NDArray[np.uint8]:
         elif len(data) >= tight:
             bits = np.unpackbits(data)[: width * height].reshape(height, width)
         else:
-            raise UnreadableSampleError(f"{len(data)} bytes for {width} x {height} bits: truncated")
+            raise UnreadableSampleError(
+                f"{where}: {len(data)} bytes for {width} x {height} bits: the image is truncated"
+            )
         return np.where(bits > 0, 0, 255).astype(np.uint8)
     if record.compression == "VECTOR":
-        raise UnreadableSampleError("is a signature of vectors, not a picture")
-    return images.to_grey(images.read(_in_tiff(record)).pixels)
+        raise UnreadableSampleError(f"{where}: is a signature of vectors, not a picture")
+    return images.to_grey(images.read(_in_tiff(record), name=where).pixels)
 
 
 def _in_tiff(record: PictureRecord) -> bytes:
@@ -306,8 +307,25 @@ def known_position(code: int) -> int:
     return int(FingerPosition.UNKNOWN_PALM) if code in PALM_POSITIONS else 0
 
 
+def subject(transaction: Transaction, path: Path) -> str:
+    """Name the person or mark that a transaction is about, one name for all its samples.
+
+    INTERPOL's criminal reference number (2.010) in domain INT-I, else the transaction control
+    number (1.009), else the file's name.
+    """
+    header = transaction.header
+    domain = header.text(13)
+    names = [header.text(9)]
+    if domain.startswith("INT-I"):
+        records = (r for r in transaction.of_type(2) if isinstance(r, TaggedRecord))
+        names = [*(record.text(10) for record in records), *names]
+    return next((name.strip() for name in names if name.strip()), path.stem)
+
+
 def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
     """Make samples of all fingers, palms, faces and minutiae of a transaction, in file order.
+
+    They share one label: see `subject`.
 
     A slap with finger segments (field 14.021) gives one sample a segment. Faces are Type-10
     records of image type FACE.
@@ -318,22 +336,21 @@ def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
         An image cannot be decoded; the message names the record.
     """
     found: list[Sample] = []
+    label = subject(transaction, path)
     for record in transaction.records:
         shown = describe(record, transaction)
         if shown is not None and shown.data:
-            found += _picture_samples(shown, path, sha256)
+            found += _picture_samples(shown, path, label, sha256)
         elif record.type == 9 and isinstance(record, TaggedRecord):
-            found += _minutiae_samples(record, transaction, path, sha256)
+            found += _minutiae_samples(record, transaction, path, label, sha256)
         elif isinstance(record, TaggedRecord) and record.data.startswith(fmr.MAGIC):
-            found += _embedded_samples(record, path, sha256)
+            found += _embedded_samples(record, path, label, sha256)
     return found
 
 
-def _picture_samples(shown: PictureRecord, path: Path, sha256: str) -> Iterator[Sample]:
+def _picture_samples(shown: PictureRecord, path: Path, label: str, sha256: str) -> Iterator[Sample]:
     if shown.type == 10 and shown.subject == "FACE":
-        yield Sample(
-            "face", path=path, image=shown.pixels(str(path)), label=shown.name, sha256=sha256
-        )
+        yield Sample("face", path=path, image=shown.pixels(str(path)), label=label, sha256=sha256)
     if shown.type not in FRICTION_TYPES:
         return
     pixels = shown.pixels(str(path))
@@ -342,7 +359,7 @@ def _picture_samples(shown: PictureRecord, path: Path, sha256: str) -> Iterator[
             "fingerprint",
             path=path,
             image=part,
-            label=shown.name,
+            label=label,
             ppi=shown.ppi,
             finger_position=known_position(position),
             impression=shown.kind,
@@ -364,7 +381,7 @@ def _parts(shown: PictureRecord, pixels: NDArray[Any]) -> Iterator[tuple[int, ND
 
 
 def _minutiae_samples(
-    record: TaggedRecord, transaction: Transaction, path: Path, sha256: str
+    record: TaggedRecord, transaction: Transaction, path: Path, label: str, sha256: str
 ) -> Iterator[Sample]:
     image = next(
         (
@@ -376,13 +393,14 @@ def _minutiae_samples(
         None,
     )
     size = (image.width, image.height, image.ppi or FULL_RESOLUTION_PPI) if image else None
-    made = minutiae_template(record, size)
+    where = f"{path}: Type-9 record with IDC {record.idc}"
+    made = minutiae_template(record, size, where)
     if made is not None:
         yield Sample(
             "fingerprint",
             path=path,
             template=made,
-            label=f"Type-9 record with IDC {record.idc}",
+            label=label,
             ppi=made.ppi,
             finger_position=made.finger_position,
             impression=made.impression,
@@ -390,7 +408,9 @@ def _minutiae_samples(
         )
 
 
-def _embedded_samples(record: TaggedRecord, path: Path, sha256: str) -> Iterator[Sample]:
+def _embedded_samples(
+    record: TaggedRecord, path: Path, label: str, sha256: str
+) -> Iterator[Sample]:
     """Finger minutiae record inside a Type-99 record."""
     name = f"{path}: Type-{record.type} record with IDC {record.idc}"
     for made in templates.to_templates(fmr.read(record.data, name)):
@@ -398,7 +418,7 @@ def _embedded_samples(record: TaggedRecord, path: Path, sha256: str) -> Iterator
             "fingerprint",
             path=path,
             template=made,
-            label=f"Type-{record.type} record with IDC {record.idc}",
+            label=label,
             ppi=made.ppi,
             finger_position=made.finger_position,
             impression=made.impression,

@@ -44,7 +44,9 @@ _XYT = re.compile(r"\s*(\d{4,5})(\d{4,5})(\d{3})\s*")
 
 
 def template(
-    record: TaggedRecord, image: tuple[int, int, float] | None = None
+    record: TaggedRecord,
+    image: tuple[int, int, float] | None = None,
+    name: str = "Type-9 record",
 ) -> FingerprintTemplate | None:
     """Make a template of a Type-9 record, or None when it holds no minutiae.
 
@@ -55,6 +57,8 @@ def template(
     image
         Width, height and ppi of the picture with the same IDC: legacy positions count from
         its lower edge. Without it the lowest minutia stands for the edge.
+    name
+        What error messages call the record.
 
     Raises
     ------
@@ -66,7 +70,10 @@ def template(
         size = (image[0] * 500 / image[2], image[1] * 500 / image[2])
     for field, reader in _READERS:
         if record.value(field):
-            rows, stated, roi = reader(record, size)
+            try:
+                rows, stated, roi = reader(record, size)
+            except FormatError as error:
+                raise FormatError(f"{name}: {error}") from None
             if rows:
                 return _template(record, rows, stated or size, roi, field)
     return None

@@ -116,6 +116,21 @@ def test_kinship(run, samples):
     run("kinship", family, "--a", "nobody", code=1)
 
 
+def test_profiles_without_a_usable_locus_are_reported_and_the_rest_goes_on(run, samples, tmp_path):
+    mixed = tmp_path / "mixed.csv"
+    text = (samples / "stain.csv").read_text()
+    mixed.write_text(text + "OTHER,DYS391,10,\n")
+    for arguments in (
+        ("rmp", mixed),
+        ("kinship", samples / "controls.csv", mixed, "--relation", "full-sib"),
+        ("mixture", samples / "stain.csv", mixed, "--dropout", 0.1),
+    ):
+        result = CliRunner().invoke(cli, ["dna", *map(str, arguments)])
+        assert result.exit_code == 1
+        assert "OTHER" in result.stderr
+        assert "STAIN-1" in result.stdout
+
+
 def test_missing(run, samples, tmp_path):
     pedigree = tmp_path / "family.ped"
     pedigree.write_text("child1 father mother\nMP father mother\n")

@@ -1,4 +1,4 @@
-"""Reading the reference vectors; what they must agree with is in `test_vectors.py`."""
+"""Reading the reference vectors; what they must agree with is in `test_dna_vectors.py`."""
 
 import csv
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from vectors import RELATIONS, TOLERANCE, deviation, paired, rows, slashed, table
+from reference_vectors import RELATIONS, TOLERANCE, deviation, paired, rows, slashed, table
 
 from biomatch.dna import (
     DnaProfile,
