@@ -1,7 +1,7 @@
 """Likelihood ratios of two pedigrees: paternity, disputed relations, anything typed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ from biomatch.dna.peeling import (
 )
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.statistics import log10_lr
-from biomatch.errors import ProfileError
+from biomatch.errors import OptionError, ProfileError
 
 __all__ = [
     "PedigreeLr",
@@ -166,7 +166,7 @@ def pedigree_lr(
     first: Pedigree,
     second: Pedigree,
     profiles: Mapping[str, DnaProfile],
-    frequencies: Frequencies,
+    frequencies: Frequencies | Sequence[Frequencies],
     *,
     theta: float = 0.0,
     mutation: Mutations = None,
@@ -178,7 +178,9 @@ def pedigree_lr(
     ----------
     first, second
         The pedigrees under the two hypotheses; whoever is missing from one is unrelated there.
-    profiles, frequencies, theta, mutation, null
+    frequencies
+        One table, or several: then the least favourable (smallest) figure is returned.
+    profiles, theta, mutation, null
         See `pedigree_likelihood`.
 
     Examples
@@ -198,6 +200,11 @@ def pedigree_lr(
     >>> round(pedigree_lr(related, unrelated, typed, table), 6)
     1.666667
     """
-    return compare_pedigrees(
-        first, second, profiles, frequencies, theta=theta, mutation=mutation, null=null
-    ).lr
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    results = (
+        compare_pedigrees(first, second, profiles, table, theta=theta, mutation=mutation, null=null)
+        for table in tables
+    )
+    return min(results, key=lambda result: result.log10).lr

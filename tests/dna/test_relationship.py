@@ -170,6 +170,15 @@ def test_an_exclusion_needs_mutation():
     assert mutated.as_dict()["mutation"] == "stepwise"
 
 
+def test_least_favourable_population():
+    typed = {"f": one("8", "9"), "c": one("8", "8")}
+    other = Frequencies.from_dict({"TH01": {"8": 0.6, "9": 0.4}}, name="other")
+    single = [pedigree_lr(TRIO, Pedigree.of(), typed, table) for table in (TABLE, other)]
+    assert pedigree_lr(TRIO, Pedigree.of(), typed, [TABLE, other]) == min(single)
+    with pytest.raises(OptionError, match="no frequency table"):
+        pedigree_lr(TRIO, TRIO, typed, [])
+
+
 def test_errors():
     typed = {"f": one("8", "9")}
     with pytest.raises(OptionError, match="null allele frequency is 1"):
