@@ -234,14 +234,12 @@ def identify(sets: Sequence[PrintSet], templates: Sequence[Sequence[Any]]) -> Id
         return None
     packed, searched = pack(gallery), pack([template for *_, template in mated])
     rows = np.arange(len(gallery))
-    table = np.stack(
-        [score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))]
-    )
-    finger = np.array([row_of[probe[:2]] for probe in mated])
-    mates = finger[:, None] == rows[None, :]
+    table = np.stack([score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))])
+    mate_row = np.array([row_of[probe[:2]] for probe in mated])
+    mates = mate_row[:, None] == rows[None, :]
     return Identification(
         np.array([number for number, *_ in mated]),
-        finger,
+        mate_row,
         table[mates],
         metrics.mate_ranks(table, mates),
         np.where(mates, -np.inf, table).max(axis=1),
