@@ -17,9 +17,7 @@ from biomatch.evaluation import metrics
 __all__ = ["PrintSet", "evaluate", "extract_sets", "find_sets", "identify", "verify"]
 
 NAME = re.compile(r"(?P<finger>.+)_(?P<impression>\d+)")
-SUFFIXES = frozenset(
-    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq", ".json"}
-)
+SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
 FMRS = (0.01, 0.001, 0.0)
 FPIR = 0.01
 GALLERY_IMPRESSION = 1
