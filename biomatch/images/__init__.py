@@ -1,9 +1,9 @@
 """Safe decoding of pictures: size limits before pixels, ppi, EXIF orientation, 16 bit.
 
-PNG, BMP, TIFF, JPEG and PGM are decoded here. WSQ and JPEG 2000 (and GIF, WebP) come from the
-outside world in damaged and hostile form to decoders that crash on it: they are decoded in a
-child process with limits of memory and time (`biomatch.images.sandbox`), so that a bad file
-costs an error message and never the process.
+PNG, BMP, TIFF, JPEG and PGM are decoded here, WSQ by a decoder of our own (`biomatch.images.wsq`).
+JPEG 2000, GIF and WebP come from the outside world in damaged and hostile form to decoders that
+have crashed on it: they are decoded in a child process with limits of memory and time
+(`biomatch.images.sandbox`), so that a bad file costs an error message and never the process.
 """
 
 from dataclasses import dataclass
@@ -105,6 +105,8 @@ def read(
         raise UnreadableSampleError(f"{name}: the file is empty")
     try:
         kind = headers.fragile_format(data)
+        if kind == "WSQ":
+            return _wsq(data, page, max_side)
         if kind is not None:
             return _in_child(data, kind, page, max_side)
         picture, ppi, pages, scale = decode.decode(data, decode.FORMATS, page, max_side)
@@ -147,6 +149,21 @@ def _read_bytes(path: Path) -> bytes:
         if isinstance(error, UnreadableSampleError):
             raise
         raise UnreadableSampleError(f"{path}: cannot be read ({error})") from error
+
+
+def _wsq(data: bytes, page: int, max_side: int | None) -> Picture:
+    from biomatch.images import wsq
+
+    if page:
+        raise decode.UnreadableError(f"has 1 page, page {page} was asked for")
+    decode.check_size(*headers.wsq_size(data))
+    pixels, ppi = wsq.decode(data), decode.comment_ppi(data)
+    longest = max(pixels.shape)
+    if max_side is None or longest <= max_side:
+        return Picture(pixels, ppi)
+    picture = decode.reduced(decode.from_grey(pixels.tobytes(), *pixels.shape[::-1]), max_side)
+    scale = max(picture.size) / longest
+    return Picture(_pixels(picture), ppi and ppi * scale, scale=scale)
 
 
 def _in_child(data: bytes, kind: str, page: int, max_side: int | None) -> Picture:

@@ -6,7 +6,7 @@ data next to the repository are added when they are there.
 
 import io
 import json
-import sys
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -40,6 +40,8 @@ from biomatch.formats.minutiae_record import (
     Zones,
 )
 from biomatch.formats.sniff import HEAD, Kind, sniff
+from biomatch.images import wsq
+from biomatch.images.decode import UnreadableError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 LARGEST_SEED = 10_000
@@ -79,6 +81,13 @@ def finger_record(data: bytes) -> None:
 
 def picture(data: bytes) -> None:
     images.read(data, max_side=512)
+
+
+def wsq_picture(data: bytes) -> None:
+    try:
+        wsq.decode(data)
+    except UnreadableError as error:
+        raise BiomatchError(str(error)) from error
 
 
 def mark_up(data: bytes) -> None:
@@ -127,6 +136,7 @@ TARGETS: dict[str, Target] = {
     "face_record": face_record,
     "finger_record": finger_record,
     "picture": picture,
+    "wsq_picture": wsq_picture,
     "mark_up": mark_up,
     "sniffed": sniffed,
     "fingerprint_template": fingerprint_template,
@@ -203,11 +213,22 @@ def _pictures() -> Iterator[bytes]:
     stream = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint16) * 257).save(stream, "TIFF", compression="tiff_lzw")
     yield stream.getvalue()
-    if sys.platform != "win32":
-        try:
-            yield images.write_wsq(np.tile(pixels, (3, 3)))
-        except BiomatchError:
-            return
+
+
+def _wsq_pictures() -> Iterator[bytes]:
+    """A flat picture of 16 x 16 pixels, made by hand: every coefficient zero."""
+    taps = struct.pack(">BBI", 0, 6, 852699) * 5 + struct.pack(">BBI", 0, 6, 788486) * 4
+    segments = (
+        (0xA4, bytes((9, 7)) + taps),
+        (0xA5, struct.pack(">BH", 2, 44) + struct.pack(">BHBH", 3, 9000, 3, 9900) * 64),
+        (0xA2, struct.pack(">BBHHBHBHBH", 0, 255, 16, 16, 2, 12750, 4, 12000, 2, 0)),
+        (0xA6, bytes((0, 0, 2)) + bytes(14) + bytes((100, 92))),
+        (0xA3, bytes((0,))),
+    )
+    coded = b"".join(
+        struct.pack(">BBH", 0xFF, kind, len(body) + 2) + body for kind, body in segments
+    )
+    yield b"\xff\xa0" + coded + b"\x1f\xff\xa1"
 
 
 def _mark_ups() -> Iterator[bytes]:
@@ -270,6 +291,7 @@ _OWN: dict[str, Callable[[], Iterator[bytes]]] = {
     "face_record": _face_records,
     "finger_record": _finger_records,
     "picture": _pictures,
+    "wsq_picture": _wsq_pictures,
     "mark_up": _mark_ups,
     "sniffed": _transactions,
     "fingerprint_template": lambda: iter([_print().dumps()]),
@@ -281,6 +303,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
     "minutiae_record": ("standards/iso/*.dat", "standards/iso/fmr.*"),
     "transaction": ("standards/an2/*",),
     "face_record": ("standards/iso/face*",),
+    "wsq_picture": ("standards/wsq/*.wsq",),
     "sniffed": ("standards/iso/*.dat", "standards/iso/fmr.*"),
     "dna_file": ("dna/samples/*/*",),
 }
