@@ -1,7 +1,7 @@
 """``biomatch index``: the derived indexes. SQL is the truth; an index can always be made anew."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -97,8 +97,10 @@ def recall(*, db: str | None, modality: str, probes: int, format_: str) -> None:
     Enrolled samples serve as probes; the share whose exhaustive answer the
     shortlist finds as well is reported.
     """
+    from biomatch import jobs
+    from biomatch.cli.progress import progress
     from biomatch.report.plain import plain
 
-    with open_database(db) as database:
-        measured: Any = database.index_recall(modality, probes=probes)
+    with open_database(db) as database, progress("searched", probes) as advance:
+        measured = jobs.index_recall(database, modality, probes=probes, advance=advance)
     emit([plain(measured)], format_)

@@ -234,9 +234,7 @@ def identify(sets: Sequence[PrintSet], templates: Sequence[Sequence[Any]]) -> Id
         return None
     packed, searched = pack(gallery), pack([template for *_, template in mated])
     rows = np.arange(len(gallery))
-    table = np.stack(
-        [score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))]
-    )
+    table = np.stack([score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))])
     finger = np.array([row_of[probe[:2]] for probe in mated])
     mates = finger[:, None] == rows[None, :]
     return Identification(

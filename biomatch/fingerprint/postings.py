@@ -136,9 +136,7 @@ class Postings:
             owner[order], direction[order], sketch[order], sizes,
         )  # fmt: skip
 
-    def votes(
-        self, probe: PackedPrints, max_turn: float, allowed: NDArray[np.bool_] | None
-    ) -> F32:
+    def votes(self, probe: PackedPrints, max_turn: float, allowed: NDArray[np.bool_] | None) -> F32:
         """Votes of a probe for every print of the segment, float32, shape (prints,)."""
         usable = np.flatnonzero(probe.cells)
         if not len(usable):

@@ -223,6 +223,13 @@ def test_index_commands(run: Run, database: Path) -> None:
     assert {row["modality"]: row["records"] for row in status} == {"dna": 200, "face": 12}
     for command in ("compact", "verify", "rebuild"):
         assert run("index", command, "--db", database).exit_code == 0
+    measured = run(
+        "-q", "index", "recall", "-m", "face", "--probes", "5", "--db", database,
+        "--format", "json",
+    )  # fmt: skip
+    (told,) = json.loads(measured.stdout)
+    assert (told["probes"], told["best_found"], told["ten_found"]) == (5, 1.0, 1.0)
+    assert run("index", "recall", "-m", "fingerprint", "--db", database).exit_code == 1
 
 
 def test_models_are_intact_and_licensed(
