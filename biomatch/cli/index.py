@@ -88,19 +88,17 @@ def compact(*, db: str | None, modality: str | None, format_: str) -> None:
 
 @index.command(epilog=examples("biomatch index recall --modality face --probes 200 --db case.db"))
 @database_option
-@click.option("-m", "--modality", required=True, metavar="NAME", help="Modality to measure.")
+@MODALITY
 @click.option("--probes", type=click.IntRange(1), default=100, help="Records used as probes.")
 @output_options
-def recall(*, db: str | None, modality: str, probes: int, format_: str) -> None:
+def recall(*, db: str | None, modality: str | None, probes: int, format_: str) -> None:
     """Measure what the shortlist loses against comparing everything.
 
     Enrolled samples serve as probes; the share whose exhaustive answer the
     shortlist finds as well is reported.
     """
-    from biomatch import jobs
-    from biomatch.cli.progress import progress
     from biomatch.report.plain import plain
 
-    with open_database(db) as database, progress("searched", probes) as advance:
-        measured = jobs.index_recall(database, modality, probes=probes, advance=advance)
-    emit([plain(measured)], format_)
+    with open_database(db) as database:
+        measured = database.index_recall(modality, probes=probes)
+    emit([plain(one) for one in measured], format_)

@@ -5,7 +5,6 @@ from biomatch.jobs.demo import demo
 from biomatch.jobs.enrolment import enrol
 from biomatch.jobs.items import gather
 from biomatch.jobs.outcome import Failure, Outcome, write_errors
-from biomatch.jobs.recall import index_recall
 from biomatch.jobs.renewal import re_enrol
 from biomatch.jobs.searching import Reporting, search
 from biomatch.jobs.verification import verify
@@ -18,7 +17,6 @@ __all__ = [
     "enrol",
     "export_case",
     "gather",
-    "index_recall",
     "re_enrol",
     "search",
     "verify",
