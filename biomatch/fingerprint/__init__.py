@@ -17,6 +17,7 @@ __all__ = [
     "Minutiae",
     "calibrate",
     "compare",
+    "enhance",
     "extract",
     "extract_many",
     "from_minutiae",
@@ -26,7 +27,7 @@ __all__ = [
 if TYPE_CHECKING:
     from biomatch.fingerprint.calibration import calibrate
     from biomatch.fingerprint.comparison import Match, compare, match
-    from biomatch.fingerprint.extraction import extract, extract_many, from_minutiae
+    from biomatch.fingerprint.extraction import enhance, extract, extract_many, from_minutiae
     from biomatch.fingerprint.minutiae import Minutiae, MinutiaType
     from biomatch.fingerprint.template import FingerprintTemplate
 
@@ -37,6 +38,7 @@ _HOME = {
     "Minutiae": "minutiae",
     "calibrate": "calibration",
     "compare": "comparison",
+    "enhance": "extraction",
     "extract": "extraction",
     "extract_many": "extraction",
     "from_minutiae": "extraction",
