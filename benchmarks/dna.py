@@ -6,6 +6,7 @@ CPU milliseconds are process time of one thread (the machine is shared, walls ar
 """
 
 import argparse
+import json
 import resource
 import tempfile
 import time
@@ -20,10 +21,10 @@ import numpy as np
 
 from biomatch.dna import DnaProfile
 from biomatch.dna.codes import Columns, pack
-from biomatch.dna.familial import KinshipTables, parent_child_rows, relatives
+from biomatch.dna.familial import contributors, kinship_tables, parent_child_rows, relatives
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.gallery import DnaGallery
-from biomatch.dna.options import MUTATION_RATE
+from biomatch.dna.mixture import MixtureModel
 from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.evaluation.dna import RankDistribution, brute_force, plot_ranks
 
@@ -110,6 +111,22 @@ def kinship(gallery: DnaGallery) -> None:
     print(f"- the same, least favourable of four populations: {np.median(four):.0f} CPU ms")
 
 
+def mixtures(gallery: DnaGallery, n: int = 4) -> None:
+    """Stains of two rows: contributors among all rows by mixture LR."""
+    table = [Frequencies.load("nist1036", "All")]
+    people = [row for _, row, _ in synthetic.probes(gallery.columns, 2 * n, seed=6)]
+    costs, ranks = [], []
+    for first, second in zip(people[::2], people[1::2], strict=True):
+        a, b = gallery.columns.genotypes(first), gallery.columns.genotypes(second)
+        stain = DnaProfile.from_alleles({k: {*a[k], *b[k]} for k in a if k in b}, name="stain")
+        model = MixtureModel(contributors=2, dropout=0.05, theta=0.01)
+        cost, found = timed(partial(contributors, gallery, stain, table, model=model, keep=1000))
+        costs.append(cost)
+        order = [int(row) for row in found[0]]
+        ranks += [1 + order.index(row) if row in order else 0 for row in (first, second)]
+    print(f"- mixture LR (2 persons) of all rows: {np.median(costs):.0f} CPU ms, ranks {ranks}")
+
+
 def lifecycle(gallery: DnaGallery, source: synthetic.Source) -> None:
     """Enrol 10,000, find them; delete 10,000, miss them; save and load."""
     rng = np.random.default_rng(9)
@@ -150,12 +167,10 @@ def blobs(gallery: DnaGallery, n: int) -> None:
         DnaGallery(columns)
 
 
-def familial(
-    gallery: DnaGallery, source: synthetic.Source, n: int, step: int = 100
-) -> list[RankDistribution]:
-    """Ranks of simulated true relatives among all rows; the relatives are typed like the rows.
+def familial(gallery: DnaGallery, source: synthetic.Source, n: int, part: slice, out: Path) -> None:
+    """Ranks of n simulated true relatives among all rows; the relatives are typed like the rows.
 
-    Prints the table so far after every `step` pairs.
+    `part` says which of the pairs this run does; their ranks are kept in `out` as they come.
     """
     rng = np.random.default_rng(5)
     where = synthetic.populations(rng, n)
@@ -166,18 +181,28 @@ def familial(
     synthetic.type_with_kits(sib, rng)
     table = [Frequencies.load("nist1036", "All")]
     ranks: dict[str, list[int]] = {"parent-child": [], "full-sib": []}
-    for k in range(n):
+    for k in range(n)[part]:
         person = _profile(gallery, probe[:, k])
         ranks["parent-child"].append(_rank(gallery, person, father[:, k], "parent-child", table))
         ranks["full-sib"].append(_rank(gallery, person, sib[:, k], "full-sib", table))
-        if (k + 1) % step == 0 or k + 1 == n:
-            found = [RankDistribution(r, len(gallery), tuple(v)) for r, v in ranks.items()]
-            head(f"{k + 1:,} pairs", "rank 1", *CUTS, "median rank")
-            for one in found:
-                row(*one.as_row())
-            FIGURE.parent.mkdir(exist_ok=True)
-            plot_ranks(found, FIGURE)
-    return found
+        out.write_text(json.dumps({"database": len(gallery), "ranks": ranks}))
+
+
+def show_ranks(files: list[Path]) -> None:
+    """Join the ranks of several runs; table and figure."""
+    runs = [json.loads(file.read_text()) for file in files]
+    found = [
+        RankDistribution(
+            relation, runs[0]["database"], tuple(r for run in runs for r in run["ranks"][relation])
+        )
+        for relation in ("parent-child", "full-sib")
+    ]
+    head(f"{len(found[0].ranks):,} pairs", "rank 1", *CUTS, "median rank")
+    for one in found:
+        row(*one.as_row())
+    FIGURE.parent.mkdir(exist_ok=True)
+    plot_ranks(found, FIGURE)
+    print(f"\nfigure: {FIGURE.name}")
 
 
 def _profile(gallery: DnaGallery, codes: np.ndarray) -> DnaProfile:
@@ -194,41 +219,55 @@ def _rank(
 ) -> int:
     """Rank the relative would have had among the gallery's rows."""
     one = Columns(gallery.columns.book, np.ascontiguousarray(relative[:, None]))
-    exclusion = MUTATION_RATE if relation == "parent-child" else None
-    own = KinshipTables(one, probe, relation, table, 0.01, exclusion)
+    own = kinship_tables(one, probe, relation, table, 0.01)
     score = float(own.scores(np.zeros(1, np.int64))[0])
     if relation == "parent-child":
         rows = parent_child_rows(gallery, probe)
-        tables = KinshipTables(gallery.columns, probe, relation, table, 0.01, exclusion)
+        tables = kinship_tables(gallery.columns, probe, relation, table, 0.01)
         return 1 + int((tables.scores(rows) > score).sum())
     rows, scores = relatives(gallery, probe, relation, table, keep=20_000, min_log10_lr=score)
     return 1 + int((scores > score).sum())
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profiles", type=int, default=10_000_000)
     parser.add_argument("--probes", type=int, default=100)
     parser.add_argument("--relatives", type=int, default=1000)
-    given = parser.parse_args()
+    parser.add_argument("--pairs", default=":", help="slice of the relatives for this run")
+    parser.add_argument("--only-familial", action="store_true")
+    parser.add_argument("--ranks", type=Path, default=Path("dna-ranks.json"))
+    parser.add_argument("--show", type=Path, nargs="+", help="join the ranks of earlier runs")
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = _arguments()
     faiss.omp_set_num_threads(1)
+    if given.show:
+        show_ranks(given.show)
+        return
     with cpu(f"draw {given.profiles:,} profiles"):
         source, columns = synthetic.database(given.profiles)
     with cpu("build"):
         gallery = DnaGallery(columns)
     print(
-        f"- filter {gallery.index.bytes_per_row:.1f} B a profile, codes {2 * len(columns.codes)} B"
+        f"- filter {gallery.index.bytes_per_row:.1f} B, codes {2 * len(columns.codes)} B a profile"
     )
-    search(gallery, given.probes)
-    print()
-    batch(gallery)
-    kinship(gallery)
-    blobs(gallery, 1_000_000)
-    lifecycle(gallery, source)
-    print(f"- peak memory {memory()}")
+    if not given.only_familial:
+        search(gallery, given.probes)
+        print()
+        batch(gallery)
+        kinship(gallery)
+        mixtures(gallery)
+        blobs(gallery, 1_000_000)
+        lifecycle(gallery, source)
     if given.relatives:
-        familial(gallery, source, given.relatives)
-        print(f"\nfigure: {FIGURE.name}; peak memory {memory()}")
+        first, _, last = given.pairs.partition(":")
+        part = slice(int(first or 0), int(last or given.relatives))
+        familial(gallery, source, given.relatives, part, given.ranks)
+        show_ranks([given.ranks])
+    print(f"- peak memory {memory()}")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from biomatch.cli.options import examples
 from biomatch.cli.output import emit, output_options, say
 
 if TYPE_CHECKING:
-    from biomatch.dna.gallery import DnaGallery
-    from biomatch.dna.options import DnaOptions
-    from biomatch.dna.profile import DnaProfile
+    from biomatch.types import Candidate
 
 __all__ = ["convert", "search"]
 
@@ -24,6 +22,7 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
         "biomatch dna search stain.csv --in database.csv",
         "biomatch dna search stain.csv --in database.csv --stringency high --max-mismatches 1",
         "biomatch dna search remains.csv --in relatives.csv --relation parent-child",
+        "biomatch dna search stain.csv --in database.csv --contributors 2 --known victim.csv",
     )
 )
 @click.argument("probes", type=FILE)
@@ -50,6 +49,10 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
     "--theta", type=click.FloatRange(0, 1, max_open=True), default=0.01, show_default=True
 )
 @click.option("--formula", type=click.Choice(["nrc41", "nrc410", "wright"]), default="nrc410")
+@click.option("--contributors", type=click.IntRange(1, 4), help="Search a stain of so many.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Stains: drop-out.")
+@click.option("--dropin", type=click.FloatRange(0, 1, max_open=True), help="Stains: drop-in.")
+@click.option("--known", type=FILE, help="Stains: profiles of known contributors.")
 @click.option("--limit", type=click.IntRange(1), default=250, show_default=True)
 @output_options
 def search(
@@ -57,57 +60,27 @@ def search(
 ) -> None:
     """Search profiles in files of profiles, exactly, ranked by log10 LR."""
     from biomatch.dna import read
-    from biomatch.dna.gallery import DnaGallery
-    from biomatch.dna.options import parse_options
+    from biomatch.dna.candidates import search_profiles
 
-    options = parse_options({key: value for key, value in values.items() if value is not None})
     found = [profile for path in references for profile in read(path)]
-    gallery = DnaGallery.build([profile.dumps() for profile in found])
-    rows = [
-        row for probe in read(probes) for row in _candidates(probe, gallery, found, options, limit)
-    ]
+    options = {key: value for key, value in values.items() if value is not None}
+    lists = search_profiles(read(probes), found, limit=limit, **options)
+    rows = [_row(one.probe, candidate) for one in lists for candidate in one]
     emit(rows, format_, note="A candidate is not an identification: a person confirms it.")
-    say(f"{len(found):,} profiles searched; {options.sentence}")
+    say(f"{len(found):,} profiles searched; {lists[0].calibration}")
 
 
-def _candidates(
-    probe: "DnaProfile",
-    gallery: "DnaGallery",
-    references: "list[DnaProfile]",
-    options: "DnaOptions",
-    limit: int,
-) -> list[dict[str, Any]]:
-    import numpy as np
-
-    from biomatch.dna.matching import compare
-    from biomatch.dna.modality import MODALITY, SearchGallery
-
-    engine = SearchGallery(gallery)
-    order = engine.shortlist([probe], limit, options=options)[0]
-    scores = engine.compare(probe, order, options=options)
-    order = order[np.lexsort((order, -scores))][:limit]
-    scores = engine.compare(probe, order, options=options)
-    rarity = MODALITY.explain(probe, probe, options=options)["random_match_probability"]
-    expected = None if rarity is None or options.relation else rarity * len(references)
-    rows = []
-    for rank, (row, score) in enumerate(zip(order, scores, strict=True), 1):
-        result = compare(probe, references[row], options.rules)
-        rows.append(
-            {
-                "probe": probe.name,
-                "rank": rank,
-                "candidate": references[row].name,
-                "log10_lr": round(float(score), 4),
-                "hit": options.relation or result.hit.value,
-                "compared": result.compared,
-                "matched": result.matched,
-                "mismatched": result.mismatched,
-                "missing_probe": result.missing_probe,
-                "missing_reference": result.missing_reference,
-                "expected_adventitious": expected,
-            }
-        )
-    return rows
+def _row(probe: str, candidate: "Candidate") -> dict[str, Any]:
+    comparison = candidate.why["comparison"]
+    counts = ("hit", "compared", "matched", "mismatched", "missing_probe", "missing_reference")
+    return {
+        "probe": probe,
+        "rank": candidate.rank,
+        "candidate": candidate.subject,
+        "log10_lr": round(candidate.log10_lr, 4),
+        **{name: comparison[name] for name in counts},
+        "expected_adventitious": candidate.expected_false,
+    }
 
 
 @click.command(

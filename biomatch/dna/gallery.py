@@ -177,6 +177,8 @@ class DnaGallery:
         for row, genotypes in more.overflow.items():
             self.columns.overflow[int(rows[0]) + row] = genotypes
         self.index.add(self.columns, rows)
+        if len(self._shares) < len(self.columns.codes):
+            self._resample()
         self._mixtures = None
         return rows
 

@@ -578,7 +578,7 @@ def rank_contributors(
 def mixture_lr(
     evidence: DnaProfile,
     candidate: DnaProfile,
-    frequencies: Frequencies,
+    frequencies: Frequencies | Sequence[Frequencies],
     *,
     contributors: int = 2,
     known: Sequence[DnaProfile] = (),
@@ -592,8 +592,10 @@ def mixture_lr(
 
     Parameters
     ----------
-    evidence, candidate, frequencies, known
+    evidence, candidate, known
         See `mixture`.
+    frequencies
+        One table, or several: then the least favourable (smallest) figure is returned.
     contributors
         Number of persons in the stain, 1 to 4, candidate and known contributors included.
     dropout
@@ -623,10 +625,14 @@ def mixture_lr(
         convention=_convention(convention),
         relation=ibd_coefficients(relation) if relation else None,
     )
-    result = mixture(
-        evidence, candidate, frequencies, known=known, model=model, estimate=dropout is None
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    results = (
+        mixture(evidence, candidate, table, known=known, model=model, estimate=dropout is None)
+        for table in tables
     )
-    return result.lr
+    return min(results, key=lambda result: result.log10).lr
 
 
 def _convention(name: Convention | str) -> Convention:

@@ -24,9 +24,9 @@ SMALL_PICTURE: Final = 800
 STRIDES: Final = (8, 16, 32)
 """YuNet's output strides in pixels."""
 
-DECODED_RATIO: Final = 1.5
-"""JPEG files are decoded at the smallest eighth, quarter or half that leaves this times the
-longest side that is searched, so that chips keep some detail beyond detection."""
+DECODED_RATIO: Final = 2.0
+"""Pictures are reduced to this times the longest side that is searched, so that chips of small
+faces keep detail beyond detection."""
 
 ALIGNER_VERSION: Final = 1
 """Part of every template: raised when chips are cut in another way."""

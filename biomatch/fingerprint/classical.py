@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from biomatch.fingerprint.minutiae import Minutiae
 
-__all__ = ["MODEL_ID", "RidgeField", "enhance", "find"]
+__all__ = ["MODEL_ID", "RidgeField", "enhance", "find", "picture"]
 
 MODEL_ID = "classical:1"
 Floats = NDArray[np.float32]
@@ -52,7 +52,7 @@ EDGE, EDGE_FADE = 14, 30
 """Pixels from the edge of the trusted area: least, and where quality is no longer reduced."""
 SHORTENED = 3.0
 """Pixels by which thinning shortens a ridge that ends: a third of the ridge period."""
-SUPPORT = 0.1
+SUPPORT = 0.2
 """Least ridge energy of the input around a minutia, relative to the print's median."""
 AMPLITUDE, COHERENCE = 0.35, 0.25
 """Least filter output (relative to the median) and coherence of the trusted area."""
@@ -119,6 +119,15 @@ def enhance(image: NDArray[np.uint8]) -> RidgeField:
     return RidgeField(enhanced, normalised, cos2, sin2, coherence, frequency, mask)
 
 
+def picture(field: RidgeField) -> NDArray[np.uint8]:
+    """Show a filtered print as grey levels: uint8, shape (h, w), ridges dark, background 255."""
+    inside = field.mask > 0
+    amplitude = float(np.abs(field.enhanced[inside]).mean()) if inside.any() else 1.0
+    levels = 128 - field.enhanced * np.float32(64 / (amplitude + 1e-9))
+    shown = np.where(inside, np.clip(levels, 0, 255), 255)[PAD:-PAD, PAD:-PAD]
+    return np.asarray(shown, np.uint8)
+
+
 def find(image: NDArray[np.uint8]) -> Minutiae:
     """Find the minutiae of a print.
 
@@ -148,6 +157,7 @@ def minutiae_of(field: RidgeField) -> Minutiae:
         np.clip(field.coherence[y, x], 0, 1)
         * np.clip(strength[y, x], 0.3, 1.2)
         * np.clip(distance[y, x] / EDGE_FADE, 0.5, 1)
+        * np.clip(support[y, x], SUPPORT, 1)
         / 1.2
     )
     back = np.where(marks[:, 3] == 0, SHORTENED, 0) + 0.0

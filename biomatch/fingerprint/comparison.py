@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.fingerprint.calibration import model
+from biomatch.fingerprint.calibration import ScoreModel, model
 from biomatch.fingerprint.cylinders import edges_of, inside
 from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import PackedPrints, kept_rows, pack, unpack_into
@@ -43,17 +43,17 @@ MAX_TURN = math.pi / 2
 """Rotation up to which prints are compared, in radians: fingers are seldom put on turned further."""
 MAX_PAIRS = 60
 """Pairs of minutiae that enter relaxation."""
-HYPOTHESES = 4
+HYPOTHESES = 3
 """Movements that are tried."""
 FINALISTS = 2
 """Movements that are bent, the best of those tried."""
 ROUNDS = 2
 """Rounds of pairing and fitting a movement."""
-BENDS = 6
+BENDS = 4
 """Rounds of pairing and bending."""
 SAME_MOVEMENT = 0.5
 """A seed that fits an earlier one this well would give the same movement."""
-RELAXED_FLOOR = 0.018
+RELAXED_FLOOR = 0.016
 """Relaxed score below which no movement is tried."""
 MARGIN = 8.0
 """A minutia this far outside the other print's hull still lies in the overlap, in pixels."""
@@ -348,10 +348,27 @@ def design(features: F32) -> NDArray[np.float64]:
     return np.stack([np.log(0.02 + f[:, RELAXED]), *columns], axis=1)
 
 
+def score(features: F32, fitted: ScoreModel) -> NDArray[np.float64]:
+    """log10 likelihood ratios of comparisons, not capped, from the kernels' features.
+
+    Pairs that no movement was tried for share the likelihood ratio of that event, ordered
+    among themselves by their relaxed score.
+    """
+    evidence = design(features) @ fitted.weights + fitted.bias
+    nearness = (0.02 + features[:, RELAXED].astype(np.float64)) / (0.02 + RELAXED_FLOOR)
+    dismissed = fitted.dismissed + np.log10(np.minimum(nearness, 1.0))
+    return np.where(features[:, PAIRS] > 0, evidence, dismissed)
+
+
 def score_rows(
-    probe: PackedPrints, packed: PackedPrints, rows: I64, max_turn: float = MAX_TURN
+    probe: PackedPrints,
+    packed: PackedPrints,
+    rows: I64,
+    *,
+    probe_row: int = 0,
+    max_turn: float = MAX_TURN,
 ) -> NDArray[np.float64]:
-    """Scores of the first print of `probe` against `rows` of `packed`, in one native call.
+    """Scores of one print of `probe` against `rows` of `packed`, in one native call.
 
     Returns
     -------
@@ -359,9 +376,9 @@ def score_rows(
         float64, shape (len(rows),): log10 likelihood ratios, not capped.
     """
     features = np.zeros((len(rows), N_FEATURES), np.float32)
-    compare_rows(probe.arrays, 0, packed.arrays, np.asarray(rows, np.int64), max_turn, features)
-    fitted = model()
-    return design(features) @ fitted.weights + fitted.bias
+    wanted = np.asarray(rows, np.int64)
+    compare_rows(probe.arrays, probe_row, packed.arrays, wanted, max_turn, features)
+    return score(features, model())
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,9 +463,8 @@ def match(
     features, partner, cost, movement = pair_up(a.arrays, b.arrays, max_turn)
     paired = np.flatnonzero(partner >= 0)
     kept_a, kept_b = kept_rows(probe), kept_rows(reference)
-    fitted = model()
     return Match(
-        score=float((design(features[None]) @ fitted.weights)[0] + fitted.bias),
+        score=float(score(features[None], model())[0]),
         pairs=np.stack([kept_a[paired], kept_b[partner[paired]]], axis=1).astype(np.int64),
         weights=(1 - 0.25 * cost[paired].astype(np.float64)) ** 2,
         rotation=math.atan2(float(movement[1]), float(movement[0])) if len(paired) else 0.0,

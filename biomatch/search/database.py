@@ -42,6 +42,7 @@ from biomatch.search.galleries import (
     redacted,
 )
 from biomatch.search.index import Index, IndexStatus
+from biomatch.search.recall import IndexRecall, measure
 from biomatch.search.records import (
     Enrolled,
     Rejected,
@@ -1186,6 +1187,23 @@ class Database:
         for name in self._enrolled(modality):
             self.index(name).compact()
         return self.index_status(modality)
+
+    def index_recall(self, modality: str | None = None, *, probes: int = 100) -> list[IndexRecall]:
+        """Measure on the gallery itself what the shortlist loses against `exhaustive` search.
+
+        Parameters
+        ----------
+        modality
+            Registered name; None = all that have records.
+        probes
+            Enrolled templates to search with.
+        """
+        normal = self._query(self.as_owner, None, k=20, explain=0, options={})
+        full = dataclasses.replace(normal, exhaustive=True)
+        return [
+            measure(self.store, self._searcher, name, probes, normal, full)
+            for name in self._enrolled(modality)
+        ]
 
     def _enrolled(self, modality: str | None) -> list[str]:
         if modality is not None:

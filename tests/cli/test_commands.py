@@ -295,3 +295,12 @@ def test_score_files_are_compared_and_drawn(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(run: Run, shell: str) -> None:
     assert "_BIOMATCH_COMPLETE" in run("completion", shell).stdout
+
+
+def test_dna_searches_are_evaluated(run: Run, fixtures: Path, tmp_path: Path) -> None:
+    database = fixtures / "dna" / "database.csv"
+    out = tmp_path / "r.json"
+    result = run("evaluate", "dna", database, "--probes", database, "--json", out)
+    assert result.exit_code == 0
+    told = json.loads(out.read_text())
+    assert (told["database"], told["rank_1_0_mismatches"]) == (200, 1.0)

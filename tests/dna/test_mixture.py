@@ -191,8 +191,12 @@ def test_ranking_takes_the_least_favourable_population():
     assert ranked[0][1].lr == min(
         mixture(stain({"6", "7"}), people[1], table, model=model).lr for table in tables
     )
+    lr = mixture_lr(stain({"6", "7"}), people[1], tables, contributors=1, dropout=0.1)
+    assert lr == ranked[0][1].lr
     with pytest.raises(OptionError, match="no frequency table"):
         rank_contributors(stain({"6"}), people, [])
+    with pytest.raises(OptionError, match="no frequency table"):
+        mixture_lr(stain({"6"}), people[0], [])
 
 
 def test_candidates_that_are_not_typed_leave_the_locus_out():

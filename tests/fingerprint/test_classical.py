@@ -57,6 +57,15 @@ def test_frequency_and_orientation_are_those_of_the_wave():
         assert np.abs(off).max() < 0.03
 
 
+def test_the_filtered_picture_shows_the_ridges():
+    image, _ = spiral_phase(0.6)
+    shown = fingerprint.enhance(image, 500)
+    assert shown.dtype == np.uint8
+    assert shown.shape == image.shape
+    middle = slice(60, 260), slice(60, 260)
+    assert np.corrcoef(shown[middle].ravel(), image[middle].ravel())[0, 1] > 0.9
+
+
 def test_ends_at_a_border_of_the_sensor_are_not_endings():
     y, _ = np.mgrid[:320, :320]
     image = np.clip(128 + 90 * np.cos(2 * np.pi * y / 9), 0, 255).astype(np.uint8)
