@@ -223,6 +223,12 @@ def test_index_commands(run: Run, database: Path) -> None:
     assert {row["modality"]: row["records"] for row in status} == {"dna": 200, "face": 12}
     for command in ("compact", "verify", "rebuild"):
         assert run("index", command, "--db", database).exit_code == 0
+    measured = run(
+        "-q", "index", "recall", "-m", "face", "--probes", "5", "--db", database,
+        "--format", "json",
+    )  # fmt: skip
+    (told,) = json.loads(measured.stdout)
+    assert (told["probes"], told["same_first"], told["recall"]) == (5, 1.0, 1.0)
 
 
 def test_models_are_intact_and_licensed(
