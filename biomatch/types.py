@@ -6,7 +6,7 @@ searched with.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -279,6 +279,29 @@ class CandidateList(Sequence[Candidate]):
 
     def __getitem__(self, index: Any) -> Any:
         return self.candidates[index]
+
+    def _columns(self) -> dict[str, list[Any]]:
+        names = [entry.name for entry in fields(Candidate) if entry.name not in {"parts", "why"}]
+        columns = {name: [getattr(line, name) for line in self] for name in names}
+        return {"probe": [self.probe] * len(self), **columns}
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame`, one row a candidate, without `parts` and `why`.
+
+        Needs the extra ``frame``.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._columns())
+
+    def to_arrow(self) -> Any:
+        """Return a `pyarrow.Table`, one row a candidate, without `parts` and `why`.
+
+        Needs the extra ``frame``.
+        """
+        import pyarrow as pa
+
+        return pa.table(self._columns())
 
 
 class Gallery(Protocol[T_contra]):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from biomatch import images
 from biomatch.errors import OptionError, UnreadableSampleError
-from biomatch.images import decode, headers, sandbox
+from biomatch.images import decode, headers, sandbox, wsq
 
 
 def gradient(height: int = 40, width: int = 60) -> np.ndarray:
@@ -172,14 +172,30 @@ def test_wsq_survives_encoding_and_decoding() -> None:
     assert picture.ppi == 500
     assert len(data) < ridges.size / 5
     assert np.abs(picture.pixels.astype(float) - ridges).mean() < 12
+    small = images.read(data, max_side=100)
+    assert small.pixels.shape == (100, 100)
+    assert small.ppi == pytest.approx(500 / 3)
 
 
-def test_damaged_wsq_never_kills_the_parent() -> None:
+@pytest.mark.parametrize(
+    ("height", "width"), [(96, 96), (81, 97), (98, 83), (155, 203), (130, 111)]
+)
+def test_our_wsq_decoder_agrees_with_nbis_at_odd_sizes(height: int, width: int) -> None:
+    library = pytest.importorskip("_wsq")
+    rng = np.random.default_rng(height * width)
+    y, x = np.mgrid[:height, :width]
+    ridges = 127 + 90 * np.sin(x / 2.2 + y / 7) + rng.normal(0, 15, (height, width))
+    data = images.write_wsq(ridges.clip(0, 255).astype(np.uint8))
+    expected = np.frombuffer(library.decompress(data)[0], np.uint8).reshape(height, width)
+    assert np.abs(wsq.decode(data).astype(int) - expected).max() <= 1
+
+
+def test_damaged_wsq_is_read_or_refused() -> None:
     pytest.importorskip("_wsq")
     data = bytearray(images.write_wsq(gradient(128, 128)))
     rng = np.random.default_rng(7)
     read, refused = 0, 0
-    for _ in range(60):
+    for _ in range(300):
         mutant = bytearray(data)
         for place in rng.integers(2, len(data), 4):
             mutant[place] = rng.integers(256)
@@ -188,8 +204,17 @@ def test_damaged_wsq_never_kills_the_parent() -> None:
             read += 1
         except UnreadableSampleError:
             refused += 1
-    assert read + refused == 60
+    assert read + refused == 300
+    assert refused
     assert images.read(bytes(data)).pixels.shape == (128, 128)
+
+
+def test_wsq_cut_anywhere_is_refused() -> None:
+    pytest.importorskip("_wsq")
+    data = images.write_wsq(gradient(64, 64))
+    for size in range(2, len(data) - 1, 37):
+        with pytest.raises(UnreadableSampleError):
+            images.read(data[:size])
 
 
 def test_a_child_is_stopped_at_its_time_limit() -> None:
@@ -248,7 +273,6 @@ def test_header_sizes() -> None:
 
 @pytest.mark.shared
 def test_wsq_within_one_grey_level_of_nbis(shared: Path) -> None:
-    pytest.importorskip("_wsq")
     folder = shared / "standards" / "wsq"
     sizes = {
         entry["fileName"].removesuffix(".raw"): (entry["height"], entry["width"])

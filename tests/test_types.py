@@ -1,7 +1,9 @@
 """The shared types behave as documented."""
 
+import pytest
+
 from biomatch import errors
-from biomatch.types import Coverage, Sample
+from biomatch.types import Candidate, CandidateList, Coverage, Sample
 
 
 def test_coverage_is_complete_only_when_everything_was_searched() -> None:
@@ -21,3 +23,17 @@ def test_every_error_is_a_biomatch_error_with_an_exit_code() -> None:
         error = getattr(errors, name)
         assert issubclass(error, errors.BiomatchError)
         assert error.exit_code in {1, 2, 3, 4}
+
+
+def test_candidate_lists_become_frames() -> None:
+    pandas = pytest.importorskip("pandas")
+    arrow = pytest.importorskip("pyarrow")
+    answer = CandidateList(
+        (Candidate(1, "a", "s1", 2.5, 1.2, why={"x": 1}),), "probe.png", "face", Coverage(3, 3)
+    )
+    frame = answer.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.loc[0, ["probe", "subject", "score"]].tolist() == ["probe.png", "a", 2.5]
+    assert "why" not in frame
+    assert isinstance(answer.to_arrow(), arrow.Table)
+    assert len(CandidateList((), "p", "face", Coverage(0, 0)).to_pandas()) == 0

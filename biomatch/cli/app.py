@@ -5,7 +5,6 @@ Values come from flags, then environment variables, then ``biomatch.toml``.
 
 import importlib
 import os
-import tomllib
 from collections.abc import Sequence
 from gettext import gettext
 from pathlib import Path
@@ -24,7 +23,6 @@ COMMANDS = {
     "batch": "biomatch.cli.batch:batch",
     "calibrate": "biomatch.cli.evaluate:calibrate",
     "case": "biomatch.cli.cases:case",
-    "cluster": "biomatch.cli.cluster:cluster",
     "completion": "biomatch.cli.completion:completion",
     "convert": "biomatch.cli.convert:convert",
     "decide": "biomatch.cli.cases:decide",
@@ -119,6 +117,8 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
     path = value or Path(CONFIG)
     if value is None and not path.is_file():
         return None
+    import tomllib
+
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -134,7 +134,7 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
 
 
 def _threads(count: int) -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(count))
 
 

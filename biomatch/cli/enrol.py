@@ -10,6 +10,7 @@ from biomatch.cli.options import (
     database_option,
     default_sample,
     examples,
+    key_values,
     open_database,
     sample_options,
 )
@@ -160,10 +161,25 @@ MOST_ERRORS = 20
 )
 @database_option
 @click.option("-m", "--modality", required=True, metavar="NAME", help="What to make anew.")
+@click.option(
+    "--option",
+    "extraction",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Extraction option, such as accuracy=high.",
+)
 @click.option("--dry-run", is_flag=True, help="Only count what would be made anew.")
 @audit_options
 @output_options
-def re_enrol(db: str | None, modality: str, dry_run: bool, format_: str, **given: Any) -> None:
+def re_enrol(
+    *,
+    db: str | None,
+    modality: str,
+    extraction: tuple[str, ...],
+    dry_run: bool,
+    format_: str,
+    **given: Any,
+) -> None:
     """Make templates anew with the current models, from the kept files.
 
     Templates of different models are never compared; after a change of model
@@ -176,6 +192,7 @@ def re_enrol(db: str | None, modality: str, dry_run: bool, format_: str, **given
         outcome = jobs.re_enrol(
             database,
             modality,
+            options=key_values(extraction, "--option"),
             dry_run=dry_run,
             purpose=given["purpose"],
             actor=given["actor"],

@@ -1,7 +1,5 @@
 """``biomatch info``: versions, models and database at a glance."""
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ LIBRARIES = ("numpy", "faiss-cpu", "onnxruntime", "opencv-python-headless", "num
 @output_options
 def info(*, db: str | None, format_: str) -> None:
     """Show versions, models, modalities and what the database holds."""
+    import platform
+
     from biomatch import __version__, models
     from biomatch.search import registry
 
@@ -43,6 +43,8 @@ def info(*, db: str | None, format_: str) -> None:
 
 
 def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

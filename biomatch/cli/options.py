@@ -1,6 +1,7 @@
 """Options that several commands share, each a decorator."""
 
-import getpass
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,8 +30,13 @@ MODALITIES = ("fingerprint", "face", "dna")
 
 
 def examples(*lines: str) -> str:
-    """Lay out a command's examples for the end of its help."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+    """Lay out a command's examples for the end of its help, in 80 columns."""
+    return "\b\nExamples:\n" + "\n".join(f"  {_wrapped(line)}" for line in lines)
+
+
+def _wrapped(line: str) -> str:
+    glued = re.sub(r"(--[a-z0-9-]+) (?!-)", "\\1\N{NO-BREAK SPACE}", line)
+    return " \\\n      ".join(textwrap.wrap(glued, 72)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -49,6 +55,12 @@ def database_option(command: F) -> F:
     )(command)
 
 
+def _login() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
 def audit_options(command: F) -> F:
     """Add what every audited action states: purpose, case, and who acts."""
     return _stack(
@@ -57,7 +69,7 @@ def audit_options(command: F) -> F:
         click.option(
             "--actor",
             envvar="BIOMATCH_ACTOR",
-            default=getpass.getuser,
+            default=_login,
             show_default="login name",
             help="Who acts; kept in the audit trail.",
         ),

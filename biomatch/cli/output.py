@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from biomatch.report.plain import plain
-
 __all__ = ["emit", "emit_record", "output_options", "say"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,10 +55,10 @@ def emit(
     """
     shown = list(columns or (rows[0] if rows else ()))
     if format_ == "json":
-        click.echo(json.dumps(plain(list(rows)), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_plain(list(rows)), indent=2, ensure_ascii=False))
     elif format_ == "jsonl":
         for row in rows:
-            click.echo(json.dumps(plain(row), ensure_ascii=False))
+            click.echo(json.dumps(_plain(row), ensure_ascii=False))
     elif format_ == "csv":
         _csv(rows, shown)
     else:
@@ -70,10 +68,9 @@ def emit(
 def emit_record(record: Row, format_: str, *, title: str = "") -> None:
     """Print one record: as two columns in a table, else as one object or row."""
     if format_ == "table":
-        rows = [{"field": key, "value": value} for key, value in record.items()]
-        emit(rows, format_, title=title)
+        _pairs(record, title)
     elif format_ == "json":
-        click.echo(json.dumps(plain(record), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_plain(record), indent=2, ensure_ascii=False))
     else:
         emit([record], format_)
 
@@ -84,8 +81,14 @@ def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
     table.writerows([_cell(row.get(column)) for column in columns] for row in rows)
 
 
+def _plain(value: Any) -> Any:
+    from biomatch.report.plain import plain  # numpy comes with it
+
+    return plain(value)
+
+
 def _cell(value: Any) -> str:
-    value = plain(value)
+    value = _plain(value)
     if value is None:
         return ""
     if isinstance(value, dict | list):
@@ -108,7 +111,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str, note: str) -
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(
-            column.replace("_", " "),
+            _heading(column),
             justify="right" if column in numeric else "left",
             overflow="fold",
         )
@@ -119,8 +122,23 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str, note: str) -
         console.print(Text(note))
 
 
+def _pairs(record: Row, title: str) -> None:
+    if title:
+        click.echo(title)
+    width = max((len(key) for key in record), default=0)
+    for key, value in record.items():
+        click.echo(f"{_heading(key):<{width}}  {_shown(value)}")
+
+
+HEADINGS = {"log10_lr": "log10 LR", "fmr": "FMR", "sha256": "sha256"}
+
+
+def _heading(key: str) -> str:
+    return HEADINGS.get(key, key.replace("_", " "))
+
+
 def _shown(value: Any) -> str:
-    value = plain(value)
+    value = _plain(value)
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):

@@ -23,7 +23,7 @@ from biomatch.errors import IncompleteSearchError
 if TYPE_CHECKING:
     from biomatch.types import CandidateList
 
-__all__ = ["dedup", "search", "verify"]
+__all__ = ["dedup", "print_answers", "search", "verify"]
 
 
 @click.command(
@@ -78,16 +78,16 @@ def search(
 
     if given["resume"] and out is None:
         raise click.UsageError("--resume needs --out, where earlier results are")
-    items = gather(sources, default_sample(given))
-    if dry_run:
-        emit([{"probe": item.sample.name} for item in items], format_)
-        return
     query = {
         "k": given["top"],
         "filters": filters_of(given),
         "exhaustive": given["exact"],
         "options": key_values(given["settings"], "--set"),
     }
+    items = gather(sources, default_sample(given))
+    if dry_run:
+        emit([{"probe": item.sample.name} for item in items], format_)
+        return
     audit = {"purpose": given["purpose"], "case": given["case_id"], "actor": given["actor"]}
     with open_database(db, as_owner=given["as_owner"]) as database:
         if together:
@@ -118,7 +118,7 @@ def _print_all(database: Any, items: list[Any], query: dict[str, Any], format_: 
         except BiomatchError as error:
             failed += 1
             say(f"Error: {error}")
-    _print(answers, format_)
+    print_answers(answers, format_)
     _require_complete(answers)
     click.get_current_context().exit(1 if failed else 0)
 
@@ -138,9 +138,11 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def _print(answers: "list[CandidateList]", format_: str) -> None:
+def print_answers(answers: "list[CandidateList]", format_: str) -> None:
+    """Print candidate lists in one of the output formats."""
     from biomatch.report import words
     from biomatch.report.plain import plain
+    from biomatch.report.sheet import probe_name
 
     if format_ in {"json", "jsonl"}:
         emit([plain(answer) for answer in answers], format_)
@@ -165,11 +167,11 @@ def _print(answers: "list[CandidateList]", format_: str) -> None:
         note = f"{answer.coverage}; {answer.penetration:.1%} compared exactly"
         columns = COLUMNS if format_ == "table" else ["probe", *COLUMNS]
         shown = [c for c in columns if format_ == "csv" or any(row[c] for row in rows)]
-        title = f"{answer.probe} ({answer.modality}): candidates, not identifications"
+        title = f"{probe_name(answer)} ({answer.modality}): candidates, not identifications"
         if rows or format_ == "csv":
             emit(rows, format_, columns=shown, title=title, note=note)
         else:
-            click.echo(f"{answer.probe} ({answer.modality}): no candidate; {note}")
+            click.echo(f"{probe_name(answer)} ({answer.modality}): no candidate; {note}")
 
 
 def _together(
@@ -189,7 +191,7 @@ def _together(
     if out is not None:
         made = report(database, answer, probes[0], _reporting(out, given), "together")
         say(f"report: {out / made['file']}")
-    _print([answer], format_)
+    print_answers([answer], format_)
     _require_complete([answer])
 
 
@@ -241,3 +243,122 @@ def _batch(
         format_,
     )
     click.get_current_context().exit(outcome.exit_code)
+
+
+@click.command(
+    epilog=examples(
+        "biomatch verify a.jpg b.jpg -m face",
+        "biomatch verify mark.png s42 -m fingerprint --db case.db",
+        "biomatch verify pairs.csv -m face --format csv > scores.csv",
+    )
+)
+@click.argument("sources", nargs=-1, required=True, metavar="A B | PAIRS.csv")
+@database_option
+@click.option("-m", "--modality", metavar="NAME", help="What the files are.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Comparison option.")
+@audit_options
+@output_options
+def verify(
+    *,
+    sources: tuple[str, ...],
+    db: str | None,
+    modality: str | None,
+    settings: tuple[str, ...],
+    format_: str,
+    **given: Any,
+) -> None:
+    """Compare 1:1: two files, an enrolled sample (s42), or a list of pairs.
+
+    PAIRS.csv has the columns path_a and path_b. A database is only needed
+    for enrolled samples and for the audit trail.
+    """
+    import biomatch
+    from biomatch import jobs
+
+    pairs = _pairs(sources)
+    named = db or (click.get_current_context().find_root().obj or {}).get("db")
+    opened = open_database(named) if named else biomatch.open(":memory:")
+    with opened as database, progress("compared", len(pairs)) as advance:
+        rows = list(
+            jobs.verify(
+                database,
+                pairs,
+                modality=modality,
+                advance=advance,
+                options=key_values(settings, "--set"),
+                purpose=given["purpose"],
+                case=given["case_id"],
+                actor=given["actor"],
+            )
+        )
+    for row in rows:
+        if row["error"]:
+            say(f"Error: {row['error']}")
+    columns = ["path_a", "path_b", "score", "log10_lr", "support", "fmr", "error"]
+    emit(rows, format_, columns=columns if any(row["error"] for row in rows) else columns[:-1])
+    click.get_current_context().exit(1 if any(row["error"] for row in rows) else 0)
+
+
+def _pairs(sources: tuple[str, ...]) -> "list[tuple[Path | str, Path | str]]":
+    from biomatch.formats.manifest import read_pairs
+
+    if len(sources) == 1:
+        return list(read_pairs(Path(sources[0])))
+    if len(sources) != 2:
+        raise click.UsageError("give two samples, or one CSV file of pairs")
+    return [(_path_or_id(sources[0]), _path_or_id(sources[1]))]
+
+
+def _path_or_id(text: str) -> Path | str:
+    is_id = text[:1] == "s" and text[1:].isdecimal() and not Path(text).exists()
+    return text if is_id else Path(text)
+
+
+@click.command(
+    epilog=examples(
+        "biomatch dedup --modality face --db case.db",
+        "biomatch dedup -m fingerprint --log10-lr 6 --format csv --db case.db",
+    )
+)
+@database_option
+@click.option("-m", "--modality", required=True, metavar="NAME", help="What to compare.")
+@click.option("--log10-lr", type=float, default=4.0, help="Lowest log10 LR of a pair.")
+@click.option("--exact", is_flag=True, help="Compare every pair, without a shortlist.")
+@filter_options
+@audit_options
+@output_options
+def dedup(
+    *,
+    db: str | None,
+    modality: str,
+    log10_lr: float,
+    exact: bool,
+    format_: str,
+    **given: Any,
+) -> None:
+    """Find people who were enrolled twice under different names.
+
+    A killed run goes on where it was when it is started again.
+    """
+    from biomatch.report.plain import plain
+
+    with open_database(db, as_owner=given["as_owner"]) as database:
+        total = sum(status.records for status in database.index_status(modality))
+        with progress("compared", total) as advance:
+            done = 0
+
+            def on_progress(state: Any) -> None:
+                nonlocal done
+                advance(state.done - done)
+                done = state.done
+
+            pairs = database.dedup(
+                modality,
+                filters=filters_of(given),
+                log10_lr=log10_lr,
+                exhaustive=exact,
+                on_progress=on_progress,
+                purpose=given["purpose"],
+                actor=given["actor"],
+            )
+    emit([plain(pair) for pair in pairs], format_)

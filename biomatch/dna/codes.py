@@ -330,7 +330,7 @@ def _survey(data: Any, starts: Any, ends: Any, crc: Any, seen: Any) -> Any:
     """Check all blobs and mark what occurs; -1, or the first damaged blob."""
     for row in range(starts.shape[0]):
         start, end = starts[row], ends[row] - 4
-        if end - start < 12:
+        if end - start < 11:
             return row
         if data[start] != 68 or data[start + 1] != 78 or data[start + 2] != 65:
             return row

@@ -1,11 +1,11 @@
-"""Relatives in the whole database: scans of every row, exact and without a filter.
+"""Relatives and contributors in the whole database: scans of every row, exact, no filter.
 
 A relative shares too little for a filter to help, so every profile is scored: each genotype code
 is looked up in a table of log10 likelihood ratios made once for the probe. A parent or child
 shares an allele at every locus but for mutations, and is found by a cheaper scan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,63 +14,65 @@ from biomatch.dna.codes import OVERFLOW, Columns
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.gallery import DnaGallery
 from biomatch.dna.kernels import best_sums, sum_tables
-from biomatch.dna.kinship import kinship, kinship_table
+from biomatch.dna.kinship import ibd_coefficients, kinship_table
+from biomatch.dna.loci import is_autosomal, sort_loci
+from biomatch.dna.mixture import MixtureModel, mixture_table
 from biomatch.dna.options import MUTATION_RATE
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.rules import rule_set
-from biomatch.errors import ProfileError
 
-__all__ = ["KinshipTables", "parent_child_rows", "relatives"]
+__all__ = [
+    "ScanTables",
+    "contributors",
+    "kinship_excludes",
+    "kinship_tables",
+    "mixture_tables",
+    "parent_child_rows",
+    "relatives",
+]
 
 RowArray = NDArray[np.int64]
+Ratios = Callable[[str, Sequence[str], Frequencies], NDArray[np.float64]]
 
 
-class KinshipTables:
-    """log10 LR of a relation for every genotype code, locus by locus and population by population.
+class ScanTables:
+    """log10 LR of every genotype code, locus by locus and population by population.
 
     Parameters
     ----------
     columns
         The gallery's packed profiles.
-    probe, relation, tables, theta
-        As for `biomatch.dna.kinship.kinship_lr`.
+    loci
+        Loci of the probe.
+    ratios
+        (locus, alleles, frequencies) -> LR of each genotype, (alleles, alleles) symmetric.
+    tables
+        Population tables; the least favourable one counts.
     exclusion
-        LR of a locus that excludes the relation, instead of 0 (mutation); None keeps 0.
+        LR of a locus that excludes the hypothesis, instead of 0 (mutation); None keeps 0.
     """
 
     def __init__(
         self,
         columns: Columns,
-        probe: DnaProfile,
-        relation: str,
+        loci: Sequence[str],
+        ratios: Ratios,
         tables: Sequence[Frequencies],
-        theta: float,
         exclusion: float | None = None,
     ) -> None:
         self._columns = columns
-        self._probe = probe
-        self._relation = relation
-        self._frequencies = tuple(tables)
-        self._theta = theta
         self._exclusion = exclusion
-        names = [name for name in probe.autosomal if name in columns.book.loci]
+        names = [name for name in loci if name in columns.book.loci]
         self.columns = np.array([columns.book.column(name) for name in names], np.int64)
-        self.names = names
         self.values = np.zeros((len(tables), len(names), OVERFLOW + 1), np.float64)
         for number, table in enumerate(tables):
             for place, name in enumerate(names):
-                self._fill(self.values[number, place], name, table)
+                alleles = columns.book.allele_tokens(int(self.columns[place]))
+                self._fill(self.values[number, place], ratios(name, alleles, table))
 
-    def _fill(self, values: NDArray[np.float64], name: str, table: Frequencies) -> None:
+    def _fill(self, values: NDArray[np.float64], ratios: NDArray[np.float64]) -> None:
         """Write one locus; genotypes of more than two alleles or with wildcards say nothing."""
-        book = self._columns.book
-        column = book.column(name)
-        alleles = book.allele_tokens(column)
-        tokens = self._probe.autosomal[name]
-        ratios = kinship_table(
-            tokens, self._relation, name, alleles, frequencies=table, theta=self._theta
-        )
-        first, second = np.triu_indices(len(alleles))
+        first, second = np.triu_indices(len(ratios))
         codes = (first + 1) | np.where(first == second, 0, second + 1) << 8
         values[codes] = self._log(ratios[first, second])
 
@@ -114,6 +116,45 @@ class KinshipTables:
         order = np.lexsort((rows, -scores))
         order = order[scores[order] >= least][:keep]
         return rows[order], scores[order]
+
+
+def kinship_tables(
+    columns: Columns,
+    probe: DnaProfile,
+    relation: str,
+    tables: Sequence[Frequencies],
+    theta: float,
+) -> ScanTables:
+    """Make the tables of a relation to a probe; see `biomatch.dna.kinship.kinship_lr`.
+
+    A locus that excludes parent and child counts `MUTATION_RATE`.
+    """
+    genotypes = probe.autosomal
+
+    def ratios(locus: str, alleles: Sequence[str], table: Frequencies) -> NDArray[np.float64]:
+        return kinship_table(
+            genotypes[locus], relation, locus, alleles, frequencies=table, theta=theta
+        )
+
+    exclusion = MUTATION_RATE if kinship_excludes(relation) else None
+    return ScanTables(columns, list(genotypes), ratios, tables, exclusion)
+
+
+def mixture_tables(
+    columns: Columns,
+    evidence: DnaProfile,
+    tables: Sequence[Frequencies],
+    *,
+    known: Sequence[DnaProfile] = (),
+    model: MixtureModel | None = None,
+) -> ScanTables:
+    """Make the tables of a contribution to a stain; see `biomatch.dna.mixture.mixture`."""
+
+    def ratios(locus: str, alleles: Sequence[str], table: Frequencies) -> NDArray[np.float64]:
+        return mixture_table(evidence, locus, alleles, frequencies=table, known=known, model=model)
+
+    typed = {name for part in evidence.tables for name in part if is_autosomal(name)}
+    return ScanTables(columns, sort_loci(typed), ratios, tables)
 
 
 def parent_child_rows(
@@ -183,23 +224,55 @@ def relatives(
         Rows and their log10 LR, best first.
     """
     permitted = _permitted(gallery, allowed)
+    made = kinship_tables(gallery.columns, probe, relation, tables, theta)
     if kinship_excludes(relation):
         found = parent_child_rows(gallery, probe, max_exclusions, min_loci, permitted)
-        made = KinshipTables(gallery.columns, probe, relation, tables, theta, MUTATION_RATE)
         scores = made.scores(found)
         order = np.lexsort((found, -scores))
         order = order[scores[order] >= min_log10_lr][:keep]
         return found[order], scores[order]
-    made = KinshipTables(gallery.columns, probe, relation, tables, theta)
     found, scores = made.best(keep, min_log10_lr, permitted)
     enough = _loci_in_common(gallery.columns, made.columns, found) >= min_loci
     return found[enough], scores[enough]
 
 
+def contributors(
+    gallery: DnaGallery,
+    evidence: DnaProfile,
+    tables: Sequence[Frequencies],
+    *,
+    known: Sequence[DnaProfile] = (),
+    model: MixtureModel | None = None,
+    keep: int = 250,
+    min_log10_lr: float = 3.0,
+    allowed: NDArray[np.bool_] | None = None,
+) -> tuple[RowArray, NDArray[np.float64]]:
+    """Rank the rows of a gallery as contributors to a stain.
+
+    Parameters
+    ----------
+    gallery, evidence
+        Where, and the stain.
+    tables
+        Population tables; the least favourable one counts.
+    known, model
+        Known contributors and parameters of `biomatch.dna.mixture`.
+    keep, min_log10_lr
+        At most so many rows, none below this log10 LR (SmartRank's defaults: 250 and LR 1000).
+    allowed
+        Rows that may be returned.
+
+    Returns
+    -------
+    tuple
+        Rows and their log10 LR, best first.
+    """
+    made = mixture_tables(gallery.columns, evidence, tables, known=known, model=model)
+    return made.best(keep, min_log10_lr, _permitted(gallery, allowed))
+
+
 def kinship_excludes(relation: str) -> bool:
     """Tell whether relatives share an allele at every locus (parent and child)."""
-    from biomatch.dna.kinship import ibd_coefficients
-
     return ibd_coefficients(relation)[0] == 0.0
 
 
@@ -214,17 +287,3 @@ def _loci_in_common(columns: Columns, used: NDArray[np.int64], rows: RowArray) -
     for column in used:
         typed += columns.codes[column][rows] != 0
     return typed
-
-
-def exact_kinship(
-    probe: DnaProfile,
-    reference: DnaProfile,
-    relation: str,
-    tables: Sequence[Frequencies],
-    theta: float,
-) -> float:
-    """log10 LR of one pair by the plain formulas, in the least favourable population."""
-    try:
-        return min(kinship(probe, reference, relation, t, theta).log10 for t in tables)
-    except ProfileError:
-        return 0.0

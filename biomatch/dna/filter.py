@@ -36,8 +36,13 @@ ANYTHING = 15
 UNKNOWN = np.uint8(ANYTHING | ANYTHING << 4)
 """Both nibbles of such a genotype."""
 
+KIT_LOCI = 16
+"""Loci that a kit's group stores: the most discriminating ones; more only cost time."""
+
 _HASHES = 14
 _MARGIN = 0.5
+_WEAK = 3
+_ANY = (1 << MAX_LOCI) - 1
 _FULL_GROUPS = 8
 _NEARLY = 2
 _SHARE = 0.01
@@ -93,18 +98,34 @@ class ProbeTable:
         (filter loci, 2, 16) float32.
     loci
         Places (in the filter) of the loci that count.
-    untyped_counts
-        True when an untyped locus of the row scores like a match.
+    spare
+        Loci that a row may leave untyped: the probe's number less the search's minimum.
     """
 
     entries: NDArray[np.float32]
     loci: list[int] = field(default_factory=list)
-    untyped_counts: bool = True
+    spare: int = 0
 
     @classmethod
-    def empty(cls, loci: int, *, untyped_counts: bool) -> "ProbeTable":
+    def empty(cls, loci: int, spare: int) -> "ProbeTable":
         """Start a table in which no locus counts."""
-        return cls(np.zeros((loci, 2, 16), np.float32), [], untyped_counts)
+        return cls(np.zeros((loci, 2, 16), np.float32), [], spare)
+
+    @property
+    def mask(self) -> int:
+        """Set of the loci that count, bit = place."""
+        return sum(1 << place for place in self.loci)
+
+    def part(self, places: Sequence[int]) -> tuple[NDArray[np.float32], int]:
+        """Return the query vector for some of the filter's loci, and how many of them count."""
+        if not places:
+            return np.zeros(32, np.float32), 0
+        chosen = self.entries[list(places)]
+        if self.spare:
+            # an untyped locus has nibble 0 in both slots and scores like a match
+            counts = np.isin(places, self.loci)
+            chosen[counts, 0, 0] = 2 - chosen[counts, 1, 0]
+        return chosen.reshape(-1), len(set(places) & set(self.loci))
 
     def add(
         self,
@@ -136,13 +157,8 @@ class ProbeTable:
             float(weights @ (shape[0][slots[0]] + shape[1][slots[1]])) for shape in (both, either)
         ]
         self.entries[place] = both if cost[0] <= cost[1] else either
-        # an untyped locus has nibble 0 in both slots
-        self.entries[place, 0, 0] = 2 - self.entries[place, 1, 0] if self.untyped_counts else 0
+        self.entries[place, 0, 0] = 0
         self.loci.append(place)
-
-    def threshold(self, max_mismatches: int) -> float:
-        """Least score of a row with so many mismatches."""
-        return 2.0 * len(self.loci) - 2.0 * max_mismatches - _MARGIN
 
 
 def _both_slots(
@@ -174,17 +190,19 @@ def _either_slot(
 
 @dataclass(slots=True)
 class _Group:
-    """Rows that type (about) the same loci, and their FAISS index."""
+    """Rows that type (about) the same loci, and their FAISS index over some of these."""
 
     mask: int
     exact: bool
-    index: Any
+    places: list[int]
+    index: Any = None
 
 
-def _fast_scan(codes: NDArray[np.uint8], rows: RowArray, loci: int) -> Any:
+def _fast_scan(codes: NDArray[np.uint8], rows: RowArray) -> Any:
     """Build one index from ready-made 4-bit codes, without encoding anything."""
     import faiss
 
+    loci = codes.shape[1]
     dimension, sub_quantisers = 32 * loci, 2 * loci
     quantiser: Any = faiss.IndexFlatIP(dimension)
     quantiser.add(np.zeros((1, dimension), np.float32))
@@ -225,9 +243,10 @@ class FilterIndex:
         return sum(int(group.index.ntotal) for group in self._groups)
 
     @property
-    def bytes_per_row(self) -> int:
-        """Bytes of one row: two nibbles a locus and an 8-byte row number."""
-        return len(self.loci) + 8
+    def bytes_per_row(self) -> float:
+        """Mean bytes of a row: two nibbles a stored locus and an 8-byte row number."""
+        total = sum((len(g.places) + 8) * int(g.index.ntotal) for g in self._groups)
+        return total / max(1, len(self))
 
     @classmethod
     def build(cls, columns: Any, loci: Sequence[int]) -> "FilterIndex":
@@ -239,13 +258,23 @@ class FilterIndex:
             else columns.codes
         )
         masks = typed_masks(view)
+        power = _power(view)
         for mask, exact in _group_masks(masks):
-            made._groups.append(_Group(mask, exact, None))
+            kit = [place for place in power if mask >> place & 1]
+            stored = kit if mask == _ANY else kit[:KIT_LOCI]
+            made._groups.append(_Group(mask, exact, sorted(stored)))
         places = made._places(masks)
         for number, group in enumerate(made._groups):
             rows = np.flatnonzero(places == number)
-            group.index = _fast_scan(filter_bytes(view, rows, made.nibbles), rows, len(made.loci))
+            group.index = _fast_scan(made._bytes(view, rows, group), rows)
         return made
+
+    def _bytes(self, view: Any, rows: RowArray, group: _Group) -> NDArray[np.uint8]:
+        if not group.places:
+            return np.zeros((len(rows), 1), np.uint8)
+        places = np.array(group.places, np.int64)
+        found: NDArray[np.uint8] = filter_bytes(view, rows, self.nibbles, places)
+        return found
 
     def _places(self, masks: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """Group of each row: the first that fits; the last takes everything."""
@@ -266,7 +295,7 @@ class FilterIndex:
         places = self._places(typed_masks(view))
         for number in np.unique(places):
             chosen = np.flatnonzero(places == number)
-            codes = filter_bytes(view, chosen, self.nibbles)
+            codes = self._bytes(view, chosen, self._groups[number])
             self._append(self._groups[number].index, codes, np.ascontiguousarray(rows[chosen]))
 
     def _append(self, index: Any, codes: NDArray[np.uint8], rows: RowArray) -> None:
@@ -285,9 +314,19 @@ class FilterIndex:
         selector = faiss.IDSelectorBatch(wanted)
         return sum(int(group.index.remove_ids(selector)) for group in self._groups)
 
-    def search(
-        self, tables: Sequence[ProbeTable], max_mismatches: int, min_loci: Sequence[int]
-    ) -> list[RowArray]:
+    def is_weak(self, table: ProbeTable, max_mismatches: int) -> bool:
+        """Tell whether the probe types too few of the stored loci: a scan is then quicker."""
+        return any(
+            table.part(group.places)[1] - max_mismatches < _WEAK
+            for group in self._groups
+            if self._visited(group, table)
+        )
+
+    def _visited(self, group: _Group, table: ProbeTable) -> bool:
+        common = (table.mask & group.mask).bit_count()
+        return bool(group.index.ntotal) and common >= len(table.loci) - table.spare
+
+    def search(self, tables: Sequence[ProbeTable], max_mismatches: int) -> list[RowArray]:
         """Return for each probe all rows that reach the threshold, ascending.
 
         Parameters
@@ -296,20 +335,12 @@ class FilterIndex:
             One a probe.
         max_mismatches
             Of the search.
-        min_loci
-            For each probe how many of the filter's loci must be typed on both sides.
         """
         parts: list[list[RowArray]] = [[] for _ in tables]
-        masks = [sum(1 << place for place in table.loci) for table in tables]
         for group in self._groups:
-            visits = [
-                number
-                for number, mask in enumerate(masks)
-                if group.index.ntotal and (mask & group.mask).bit_count() >= min_loci[number]
-            ]
-            for number, rows in zip(
-                visits, _range(group.index, visits, tables, max_mismatches), strict=True
-            ):
+            visits = [n for n, table in enumerate(tables) if self._visited(group, table)]
+            chosen = [tables[number] for number in visits]
+            for number, rows in zip(visits, _range(group, chosen, max_mismatches), strict=True):
                 parts[number].append(rows)
         return [np.sort(np.concatenate([*part, np.zeros(0, np.int64)])) for part in parts]
 
@@ -318,7 +349,7 @@ class FilterIndex:
         import faiss
 
         np.save(folder / "filter-nibbles.npy", self.nibbles)
-        groups = [{"mask": group.mask, "exact": group.exact} for group in self._groups]
+        groups = [{"mask": g.mask, "exact": g.exact, "places": g.places} for g in self._groups]
         (folder / "filter.json").write_text(json.dumps({"loci": self.loci, "groups": groups}))
         for number, group in enumerate(self._groups):
             faiss.write_index(group.index, str(folder / f"filter-{number}.faiss"))
@@ -332,23 +363,43 @@ class FilterIndex:
         made = cls(np.load(folder / "filter-nibbles.npy"), values["loci"])
         for number, group in enumerate(values["groups"]):
             index = faiss.read_index(str(folder / f"filter-{number}.faiss"))
-            made._groups.append(_Group(group["mask"], group["exact"], index))
+            made._groups.append(_Group(group["mask"], group["exact"], group["places"], index))
         return made
 
 
-def _range(
-    index: Any, visits: list[int], tables: Sequence[ProbeTable], max_mismatches: int
-) -> list[RowArray]:
+def _range(group: _Group, tables: Sequence[ProbeTable], max_mismatches: int) -> list[RowArray]:
     """Range-search one group, probes of equal threshold in one call."""
+    queries = [table.part(group.places) for table in tables]
     found: dict[int, RowArray] = {}
-    thresholds = {number: tables[number].threshold(max_mismatches) for number in visits}
-    for threshold in sorted(set(thresholds.values())):
-        numbers = [number for number in visits if thresholds[number] == threshold]
-        queries = np.stack([tables[number].entries.reshape(-1) for number in numbers])
-        limits, _, rows = index.range_search(np.ascontiguousarray(queries), threshold)
+    for loci in sorted({count for _, count in queries}):
+        numbers = [number for number, (_, count) in enumerate(queries) if count == loci]
+        vectors = np.stack([queries[number][0] for number in numbers])
+        threshold = 2.0 * loci - 2.0 * max_mismatches - _MARGIN
+        if threshold <= 0:  # FAISS finds nothing then; everything passes
+            found.update(dict.fromkeys(numbers, _rows_of(group.index)))
+            continue
+        limits, _, rows = group.index.range_search(vectors, threshold)
         for place, number in enumerate(numbers):
             found[number] = rows[limits[place] : limits[place + 1]]
-    return [found[number] for number in visits]
+    return [found[number] for number in range(len(tables))]
+
+
+def _rows_of(index: Any) -> RowArray:
+    """All row numbers that an index holds."""
+    import faiss
+
+    lists: Any = index.invlists
+    ids = faiss.rev_swig_ptr(lists.get_ids(0), int(index.ntotal))
+    return np.array(ids, np.int64)
+
+
+def _power(codes: Any) -> list[int]:
+    """Loci by discriminating power, best first: chance that two typed rows look the same."""
+    alike = []
+    for column in codes:
+        counts = census(np.ascontiguousarray(column[:: max(1, len(column) // 50_000)]))[1:]
+        alike.append(float((counts.astype(float) ** 2).sum()) / max(1.0, float(counts.sum()) ** 2))
+    return sorted(range(len(alike)), key=lambda place: alike[place])
 
 
 def _group_masks(masks: NDArray[np.uint64]) -> list[tuple[int, bool]]:
@@ -362,7 +413,7 @@ def _group_masks(masks: NDArray[np.uint64]) -> list[tuple[int, bool]]:
     return [
         *((mask, True) for mask in kits),
         *((mask, False) for mask in nearly),
-        (2**64 - 1, False),
+        (_ANY, False),
     ]
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from biomatch.dna.alleles import is_exact, is_wildcard, normalise, sort_alleles, tenths
 from biomatch.dna.loci import find, sort_loci
@@ -130,9 +131,10 @@ class Frequencies:
 
     @classmethod
     def read(cls, path: str | Path, population: str | None = None) -> "Frequencies":
-        """Read a table from a CSV file, long or wide.
+        """Read a table from a file, recognised by content.
 
-        Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
+        CSV, STRidER XML, Familias projects and SmartRank search criteria. A CSV file is long or
+        wide. Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
         Wide (EuroForMix, LRmix): ``Allele, <locus>, <locus>, ...``, absent = blank or NA.
         Comma, semicolon and tab are recognised.
 
@@ -143,7 +145,9 @@ class Frequencies:
         OptionError
             The file has several populations and none, or an unknown one, was asked for.
         """
-        return _choose(cls.read_all(path), population, str(path))
+        from biomatch.dna import files
+
+        return _choose(files.read_frequencies(path), population, str(path))
 
     @classmethod
     def read_all(cls, path: str | Path) -> "dict[str, Frequencies]":
@@ -154,6 +158,32 @@ class Frequencies:
         except (OSError, UnicodeDecodeError) as error:
             raise FormatError(f"{path}: cannot be read as text: {error}") from error
         return _parse(text, path.stem, str(path))
+
+    @classmethod
+    def find(
+        cls, source: "str | Path", populations: Iterable[str] = ()
+    ) -> "tuple[Frequencies, ...]":
+        """Return populations of a table that comes with biomatch or of a file; default all.
+
+        Raises
+        ------
+        OptionError
+            Unknown table or population.
+        FormatError
+            The file is no frequency table.
+        """
+        if str(source) in _TABLES:
+            tables = _shipped(str(source))
+        elif Path(source).is_file():
+            from biomatch.dna import files
+
+            tables = files.read_frequencies(source)
+        else:
+            raise OptionError(
+                f"frequency table {str(source)!r} is neither a file nor one of {', '.join(_TABLES)}"
+            )
+        wanted = list(populations) or list(tables)
+        return tuple(_choose(tables, population, str(source)) for population in wanted)
 
     @staticmethod
     def available() -> "dict[str, dict[str, Frequencies]]":
@@ -211,6 +241,11 @@ class Frequencies:
             return max(self.minimum_at(locus), _range_sum(column, allele))
         return self.minimum_at(locus)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        table = {locus: dict(column) for locus, column in self.table.items()}
+        values = (self.name, self.population, table, dict(self.sample_sizes))
+        return (_restored, (*values, self.minimum, self.floor))
+
     def __str__(self) -> str:
         return f"{self.name} {self.population}".strip()
 
@@ -219,6 +254,13 @@ class Frequencies:
         """Say which minimum applies to which alleles, for results."""
         rule = "5/2N (0.001 where N is unknown)" if self.minimum is None else f"{self.minimum:g}"
         return f"{rule} for {'all' if self.floor else 'unlisted'} alleles"
+
+
+def _restored(
+    name: str, population: str, table: Table, sizes: Mapping[str, int], *rest: Any
+) -> Frequencies:
+    frozen = MappingProxyType({locus: MappingProxyType(table[locus]) for locus in table})
+    return Frequencies(name, population, frozen, MappingProxyType(sizes), *rest)
 
 
 def _check_share(what: str, value: float | None) -> None:
@@ -271,14 +313,19 @@ def _shipped(name: str) -> dict[str, Frequencies]:
 def _choose(tables: Mapping[str, Frequencies], population: str | None, where: str) -> Frequencies:
     if population is None and len(tables) == 1:
         return next(iter(tables.values()))
-    if population is None or population not in tables:
+    names = {name.casefold(): name for name in tables}
+    found = None if population is None else names.get(population.casefold())
+    if found is None:
         asked = f"has no population {population!r}" if population else "has several populations"
         raise OptionError(f"frequency table {where} {asked}; choose one of {', '.join(tables)}")
-    return tables[population]
+    return tables[found]
 
 
 def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
-    rows = list(_rows(text))
+    try:
+        rows = list(_rows(text))
+    except csv.Error as error:
+        raise FormatError(f"{where}: not a table of cells: {error}") from error
     if not rows:
         raise FormatError(f"{where}: the frequency file is empty")
     header = [cell.strip() for cell in rows[0][1]]
@@ -295,7 +342,7 @@ def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
     for row in reader:
         if any(cell.strip() for cell in row):
             yield reader.line_num, row

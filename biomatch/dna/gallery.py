@@ -90,9 +90,18 @@ class DnaGallery:
         return MatchQuery(self.columns, self._shares, probe, rules)
 
     def candidates(self, queries: Sequence[MatchQuery], max_mismatches: int) -> list[RowArray]:
-        """Filter: rows that may match, a superset of the hits, ascending; one list a query."""
+        """Filter: rows that may match, a superset of the hits, ascending; one list a query.
+
+        A probe that types too few of the filter's loci is scanned for instead.
+        """
         tables = [query.filter_table(self.index) for query in queries]
-        return self.index.search([t for t, _ in tables], max_mismatches, [n for _, n in tables])
+        weak = [self.index.is_weak(table, max_mismatches) for table in tables]
+        strong = [table for table, is_weak in zip(tables, weak, strict=True) if not is_weak]
+        found = iter(self.index.search(strong, max_mismatches))
+        return [
+            query.scan() if is_weak else next(found)
+            for query, is_weak in zip(queries, weak, strict=True)
+        ]
 
     def search(
         self,
@@ -168,6 +177,8 @@ class DnaGallery:
         for row, genotypes in more.overflow.items():
             self.columns.overflow[int(rows[0]) + row] = genotypes
         self.index.add(self.columns, rows)
+        if len(self._shares) < len(self.columns.codes):
+            self._resample()
         self._mixtures = None
         return rows
 

@@ -74,27 +74,28 @@ def typed_masks(codes: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def filter_bytes(codes: Any, rows: Any, nibbles: Any) -> Any:
-    """Translate genotypes to two nibbles a locus; (len(rows), loci) uint8, slot 0 low.
+def filter_bytes(codes: Any, rows: Any, nibbles: Any, places: Any) -> Any:
+    """Translate genotypes to two nibbles a locus; (len(rows), len(places)) uint8, slot 0 low.
 
     Parameters
     ----------
     codes
-        (columns, profiles) uint16.
+        (loci, profiles) uint16.
     rows
         Profiles wanted, int64.
     nibbles
         (loci, 65536) uint8: low nibble for slot 0, high nibble for slot 1.
+    places
+        Loci wanted, int64.
     """
-    loci = nibbles.shape[0]
-    out = np.empty((rows.shape[0], loci), np.uint8)
+    out = np.empty((rows.shape[0], places.shape[0]), np.uint8)
     for start in range(0, rows.shape[0], BLOCK):
         end = min(start + BLOCK, rows.shape[0])
-        for locus in range(loci):
-            column = codes[locus]
-            table = nibbles[locus]
+        for k in range(places.shape[0]):
+            column = codes[places[k]]
+            table = nibbles[places[k]]
             for i in range(start, end):
-                out[i, locus] = table[column[rows[i]]]
+                out[i, k] = table[column[rows[i]]]
     return out
 
 
@@ -108,22 +109,26 @@ def _mark_pairs(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
         free = code == uint16(0)
         passes = fits | free | (code >= uint16(IRREGULAR))
         untyped[i] += uint16(free)
-        wrong[i] += uint16(1) - uint16(passes)
+        wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
 def _mark_slots(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
-    """Count rows without either of two alleles; irregular ones pass here."""
+    """Count rows without either of two alleles; irregular ones pass here.
+
+    The high byte is compared in place: with no shift the loop stays in 16-bit lanes.
+    """
     first, second = values[0], values[1]
+    first_high, second_high = uint16(first << 8), uint16(second << 8)
     for i in range(column.shape[0]):
         code = column[i]
-        low = code & uint16(0xFF)
-        high = code >> uint16(8)
-        fits = (low == first) | (high == first) | (low == second) | (high == second)
+        low = uint16(code & uint16(0xFF))
+        high = uint16(code & uint16(0xFF00))
+        fits = (low == first) | (high == first_high) | (low == second) | (high == second_high)
         free = code == uint16(0)
         passes = fits | free | (code >= uint16(IRREGULAR))
         untyped[i] += uint16(free)
-        wrong[i] += uint16(1) - uint16(passes)
+        wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
@@ -146,11 +151,26 @@ def _mark(column: Any, form: Any, values: Any, table: Any, wrong: Any, untyped: 
 
 
 @njit(cache=True, nogil=True)
-def _least(counts: Any) -> Any:
-    least = uint16(0xFFFF)
+def _within(counts: Any, limit: Any) -> Any:
+    """Count the entries that do not exceed the limit."""
+    n = 0
     for i in range(counts.shape[0]):
-        least = min(least, counts[i])
-    return least
+        n += counts[i] <= limit
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _collect(wrong: Any, untyped: Any, limits: Any, start: Any, found: Any, size: Any) -> Any:
+    """Append the rows of a block that are within both limits, 64 rows a glance."""
+    for first in range(0, wrong.shape[0], 64):
+        part = wrong[first : first + 64]
+        if _within(part, limits[0]) == 0:
+            continue
+        for i in range(part.shape[0]):
+            if part[i] <= limits[0] and untyped[first + i] <= limits[1]:
+                found[size] = start + first + i
+                size += 1
+    return size
 
 
 @njit(cache=True, nogil=True)
@@ -190,27 +210,25 @@ def scan(
     size = 0
     wrong = np.empty(BLOCK, np.uint16)
     untyped = np.empty(BLOCK, np.uint16)
+    limits = np.array([max_mismatches, max_untyped], np.uint16)
     for start in range(0, profiles, BLOCK):
         n = min(BLOCK, profiles - start)
         wrong[:n] = 0
         untyped[:n] = 0
         alive = True
         for k in range(columns.shape[0]):
-            column = codes[columns[k], start : start + n]
+            column = codes[columns[k]][start : start + n]
             _mark(column, forms[k], values[k], tables[k], wrong[:n], untyped[:n])
-            if k >= 4 and k % 2 == 0 and _least(wrong[:n]) > max_mismatches:
+            if k >= 4 and k % 2 == 0 and _within(wrong[:n], limits[0]) == 0:
                 alive = False
                 break
         if not alive:
             continue
-        for i in range(n):
-            if wrong[i] <= max_mismatches and untyped[i] <= max_untyped:
-                if size == found.shape[0]:
-                    grown = np.empty(2 * size, np.int64)
-                    grown[:size] = found
-                    found = grown
-                found[size] = start + i
-                size += 1
+        if size + n > found.shape[0]:
+            grown = np.empty(2 * (size + n), np.int64)
+            grown[:size] = found[:size]
+            found = grown
+        size = _collect(wrong[:n], untyped[:n], limits, start, found, size)
     return found[:size].copy()
 
 
@@ -296,13 +314,13 @@ def _shrink(scores: Any, rows: Any, size: int, keep: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _add_block(codes: Any, columns: Any, tables: Any, total: Any, lowest: Any) -> None:
+def _add_block(codes: Any, columns: Any, tables: Any, start: Any, total: Any, lowest: Any) -> None:
     """Add up one population's entries for a block, and keep the lower sum."""
     total[:] = 0
     for k in range(columns.shape[0]):
-        column = codes[columns[k]]
+        column = codes[columns[k]][start : start + total.shape[0]]
         table = tables[k]
-        for i in range(column.shape[0]):
+        for i in range(total.shape[0]):
             total[i] += table[column[i]]
     for i in range(total.shape[0]):
         lowest[i] = min(lowest[i], total[i])
@@ -344,7 +362,7 @@ def best_sums(codes: Any, columns: Any, tables: Any, allowed: Any, keep: int, le
         n = min(BLOCK, profiles - start)
         lowest[:n] = np.inf
         for p in range(tables.shape[0]):
-            _add_block(codes[:, start : start + n], columns, tables[p], total[:n], lowest[:n])
+            _add_block(codes, columns, tables[p], start, total[:n], lowest[:n])
         for i in range(n):
             if lowest[i] >= bar and (allowed.shape[0] == 0 or allowed[start + i]):
                 scores[size] = lowest[i]

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +31,19 @@ __all__ = [
     "FamilialCandidate",
     "Kinship",
     "YComparison",
+    "conditional_genotype",
     "familial_search",
     "ibd_coefficients",
     "kinship",
     "kinship_lr",
     "kinship_table",
     "least_favourable_kinship",
+    "relation_name",
     "y_check",
 ]
 
 Coefficients = tuple[float, float, float]
+K = TypeVar("K", str, int)
 
 RELATIONS: Mapping[str, Coefficients] = MappingProxyType(
     {
@@ -159,16 +162,32 @@ def ibd_coefficients(relation: str | Sequence[float]) -> Coefficients:
     >>> ibd_coefficients("half-sib"), ibd_coefficients("First cousin")
     ((0.5, 0.5, 0.0), (0.75, 0.25, 0.0))
     """
-    if not isinstance(relation, str):
-        values = tuple(float(value) for value in relation)
-        if len(values) != 3 or min(values) < 0 or abs(sum(values) - 1) > 1e-9:
-            raise OptionError(f"IBD coefficients {values} are not three shares that sum to 1")
-        return (values[0], values[1], values[2])
+    if isinstance(relation, str):
+        return RELATIONS[relation_name(relation)]
+    values = tuple(float(value) for value in relation)
+    if len(values) != 3 or min(values) < 0 or abs(sum(values) - 1) > 1e-9:
+        raise OptionError(f"IBD coefficients {values} are not three shares that sum to 1")
+    return (values[0], values[1], values[2])
+
+
+def relation_name(relation: str) -> str:
+    """Return the name in `RELATIONS` of a relation given by any name.
+
+    Raises
+    ------
+    OptionError
+        Unknown relation.
+
+    Examples
+    --------
+    >>> relation_name("Uncle"), relation_name("full siblings")
+    ('avuncular', 'full-sib')
+    """
     key = relation.strip().lower().replace(" ", "-").replace("_", "-")
     key = _ALIASES.get(key, key)
     if key not in RELATIONS:
         raise OptionError(f"unknown relation {relation!r}; known are {', '.join(RELATIONS)}")
-    return RELATIONS[key]
+    return key
 
 
 def _genotype(tokens: tuple[str, ...]) -> tuple[str, str] | None:
@@ -178,26 +197,69 @@ def _genotype(tokens: tuple[str, ...]) -> tuple[str, str] | None:
     return (tokens[0], tokens[-1])
 
 
-def _locus_lr(
-    first: tuple[str, str],
-    second: tuple[str, str],
-    p: Mapping[str, float],
+def conditional_genotype(
+    genotype: tuple[K, K],
+    relative: tuple[K, K],
+    *,
+    shares: Mapping[K, float],
+    seen: Mapping[K, float],
     theta: float,
     coefficients: Coefficients,
 ) -> float:
+    """Return P(genotype | everybody typed, IBD with one of them), by the sampling formula.
+
+    Parameters
+    ----------
+    genotype, relative
+        Two alleles each, as tokens or as numbers of allele classes.
+    shares
+        Allele -> frequency.
+    seen
+        Allele -> how often it was seen in all typed persons, the relative included.
+    theta, coefficients
+        Coancestry coefficient and (k0, k1, k2).
+
+    Examples
+    --------
+    EuroForMix's test of ``calcGjoint``: alleles 1, 2, 3, 3 typed, theta 0.1, child of 1/2.
+
+    >>> shares, seen = {1: 0.1, 2: 0.2, 3: 0.7}, {1: 1, 2: 1, 3: 2}
+    >>> child = (0.0, 1.0, 0.0)
+    >>> round(conditional_genotype((1, 2), (1, 2), shares=shares, seen=seen, theta=0.1,
+    ...                            coefficients=child), 4)
+    0.1808
+    """
+    total = sum(seen.values())
+
+    def drawn(allele: K, before: int = 0, count: int = 0) -> float:
+        share = (seen.get(allele, 0.0) + before) * theta + (1.0 - theta) * shares[allele]
+        return share / (1.0 + (total + count - 1.0) * theta)
+
     k0, k1, k2 = coefficients
-    c, d = second
+    a, b = genotype
+    none = drawn(a) * drawn(b, int(a == b), 1) * (1.0 if a == b else 2.0)
+    one = 0.5 * relative.count(a) * drawn(b)
+    if a != b:
+        one += 0.5 * relative.count(b) * drawn(a)
+    both = 1.0 if {*genotype} == {*relative} else 0.0
+    return k0 * none + k1 * one + k2 * both
 
-    def drawn(token: str, seen: Sequence[str]) -> float:
-        share = (1.0 - theta) * p[token] + seen.count(token) * theta
-        return share / (1.0 + (len(seen) - 1) * theta)
 
-    none_shared = drawn(c, first) * drawn(d, (*first, c)) * (1.0 if c == d else 2.0)
-    one_shared = 0.5 * first.count(c) * drawn(d, first)
-    if c != d:
-        one_shared += 0.5 * first.count(d) * drawn(c, first)
-    both_shared = 1.0 if first == second else 0.0
-    return k0 + (k1 * one_shared + k2 * both_shared) / none_shared
+def _locus_lr(
+    first: tuple[str, str],
+    second: tuple[str, str],
+    shares: Mapping[str, float],
+    theta: float,
+    coefficients: Coefficients,
+) -> float:
+    seen = {token: float(first.count(token)) for token in first}
+
+    def given(chosen: Coefficients) -> float:
+        return conditional_genotype(
+            second, first, shares=shares, seen=seen, theta=theta, coefficients=chosen
+        )
+
+    return given(coefficients) / given(RELATIONS["unrelated"])
 
 
 def kinship(

@@ -91,7 +91,7 @@ LOCI: tuple[Locus, ...] = (
     *_autosomal("D1S1677 D2S1776 D3S4529 D4S2408 D6S1017 D9S1122 D9S2157 D10S1435 D11S4463"),
     *_autosomal("D14S1434 D17S974 D17S1301 D18S853 D20S482 D20S1082 D1GATA113 D22GATA198B05"),
     Locus("APOAI1", by_length=True),
-    *_autosomal("D10S2325"),
+    Locus("D10S2325", repeat=5),
     Locus("D11S554", by_length=True),
     Locus("D17S906", by_length=True),
     *_autosomal("D21S2055 D2S1360 D3S1744 D4S2366 D5S2500 D5S2800 D6S474 D6S477 D7S1517 D8S1132"),

@@ -43,10 +43,10 @@ class Classes:
     members: NDArray[np.int64]
     representatives: tuple[Tokens, ...]
 
-    def spread(self, rule: Callable[[Tokens], float], table: NDArray[Any]) -> None:
-        """Ask `rule` once a class and write its answers to ``table[code]``."""
-        answers = np.array([rule(tokens) for tokens in self.representatives], table.dtype)
-        table[self.codes] = answers[self.members]
+    def answers(self, rule: Callable[[Tokens], float], dtype: Any) -> NDArray[Any]:
+        """Ask `rule` once a class; (n,) its answer for each of `codes`."""
+        told = np.array([rule(tokens) for tokens in self.representatives], dtype)
+        return told[self.members]
 
 
 @lru_cache(maxsize=512)
@@ -58,13 +58,13 @@ def _pairs(alleles: int) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray
     return codes, first.astype(np.int64), np.where(first == second, -1, second).astype(np.int64)
 
 
-def classify(book: CodeBook, column: int, probe: Tokens) -> Classes:
+def classify(book: CodeBook, column: int, probe: Tokens, *, pruem: bool = False) -> Classes:
     """Sort the genotypes of a locus into classes that no rule tells apart for this probe.
 
-    Two designated alleles are alike when they equal the same probe allele or none, are
-    neighbours (Pruem's microvariants) of the same ones, fit the same open-ended ones, and are
-    both or neither among the numbers that Pruem treats as wildcards. Interned genotypes are
-    classes of their own.
+    Two designated alleles are alike when they equal the same probe allele or none and fit the
+    same open-ended ones; for Pruem also when they are neighbours (microvariants) of the same
+    ones, and both or neither among the numbers that it treats as wildcards. Interned genotypes
+    are classes of their own.
 
     Parameters
     ----------
@@ -72,10 +72,14 @@ def classify(book: CodeBook, column: int, probe: Tokens) -> Classes:
         The dictionary and the locus in it.
     probe
         The probe's alleles.
+    pruem
+        Tell apart what Pruem's rule does.
     """
     known = book.allele_tokens(column)
     codes, first, second = _pairs(len(known))
-    kinds = np.append(_kinds(book.loci[column], probe, known), -1)  # place -1: no second allele
+    kinds = np.append(
+        _kinds(book.loci[column], probe, known, pruem), -1
+    )  # place -1: no second allele
     low, high = kinds[first], kinds[second]
     keys = (np.maximum(low, high) + 1) * (len(known) + 1) + np.minimum(low, high) + 1
     chosen = np.full(int(keys.max(initial=0)) + 1, -1)
@@ -93,12 +97,13 @@ def classify(book: CodeBook, column: int, probe: Tokens) -> Classes:
     )
 
 
-def _kinds(locus: str, probe: Tokens, known: Sequence[str]) -> NDArray[np.int64]:
+def _kinds(locus: str, probe: Tokens, known: Sequence[str], pruem: bool) -> NDArray[np.int64]:
     """Give alleles that relate alike to the probe's the same number."""
     repeat = BY_NAME[locus].repeat if locus in BY_NAME else 4
-    around = [neighbours(token, repeat) for token in probe]
+    around = [neighbours(token, repeat) for token in probe] if pruem else []
     open_ended = [token for token in probe if not is_exact(token) and not is_wildcard(token)]
-    special = {*probe, "1", "99"}.union(*around)
+    numbers_as_wildcards = {"1", "99"} if pruem else set()
+    special = {*probe, *numbers_as_wildcards}.union(*around)
     kinds: dict[tuple[Any, ...], int] = {}
     numbers = np.zeros(len(known), np.int64)
     for place, token in enumerate(known):
@@ -107,7 +112,7 @@ def _kinds(locus: str, probe: Tokens, known: Sequence[str]) -> NDArray[np.int64]
                 probe.index(token) if token in probe else -1,
                 tuple(token in near for near in around),
                 tuple(compatible(other, token) for other in open_ended),
-                token in {"1", "99"},
+                token in numbers_as_wildcards,
             )
             numbers[place] = kinds.setdefault(relation, len(kinds) + 1)
     return numbers

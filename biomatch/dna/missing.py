@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from biomatch.dna.alleles import sort_alleles
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.mutation import MutationModel
 from biomatch.dna.pedigree import Pedigree
 from biomatch.dna.peeling import (
+    Mutations,
     NullRates,
     Settings,
     Typed,
@@ -115,7 +115,7 @@ def missing_person(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> PedigreeLr:
     """Compare unidentified remains with a family that misses somebody.
@@ -163,7 +163,7 @@ def rank_remains(
     tables: Frequencies | Sequence[Frequencies],
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
     min_lr: float = 0.0,
 ) -> list[FamilyMatch]:
@@ -182,7 +182,7 @@ def rank_families(
     tables: Frequencies | Sequence[Frequencies],
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
     min_lr: float = 0.0,
 ) -> list[FamilyMatch]:
@@ -224,7 +224,7 @@ def pedigree_table(
     *,
     frequencies: Frequencies,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> FloatArray:
     """Tabulate the likelihood ratio at a locus for every genotype of the missing member.

@@ -9,17 +9,17 @@ contributors' genotypes, each replicate is independent, and so is each allele in
 - when nothing dropped in, a factor 1 - c.
 
 Unknown contributors are summed over. As all of them share one drop-out probability, only the
-number of copies of each allele matters, so the sum runs over multisets of alleles whose
-probability follows the sampling formula of Balding & Nichols (1994), conditional on everybody
-typed. Alleles that were not seen are one class: the product over them depends on their total.
+number of copies of each allele matters, so the sum runs over multisets of alleles: as a product
+of polynomials, one an allele. Their probability follows the sampling formula of Balding &
+Nichols (1994), conditional on everybody typed. Alleles that were not seen are one class: the
+product over them depends on their total only.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations_with_replacement
 from types import MappingProxyType
 from typing import Any
 
@@ -28,7 +28,12 @@ from numpy.typing import NDArray
 
 from biomatch.dna.alleles import is_exact, sort_alleles
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.kinship import Coefficients, ibd_coefficients
+from biomatch.dna.kinship import (
+    RELATIONS,
+    Coefficients,
+    conditional_genotype,
+    ibd_coefficients,
+)
 from biomatch.dna.loci import is_autosomal, sort_loci
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.statistics import check_theta, log10_lr
@@ -42,6 +47,7 @@ __all__ = [
     "mixture",
     "mixture_lr",
     "mixture_table",
+    "rank_contributors",
 ]
 
 Genotype = tuple[int, int]
@@ -73,8 +79,9 @@ class MixtureModel:
         Number under Hd; None = the same.
     dropout
         Drop-out probability of one allele copy of an unknown contributor, 0 to below 1.
-    candidate_dropout, known_dropout
-        The same for the candidate and for known contributors; None = `dropout`.
+    candidate_dropout, known_dropout, dropout_hd
+        The same for the candidate, for known contributors, and for unknown contributors under
+        Hd; None = `dropout`.
     dropin
         Drop-in probability c, 0 to below 1.
     theta
@@ -91,6 +98,7 @@ class MixtureModel:
     dropout: float = 0.1
     candidate_dropout: float | None = None
     known_dropout: float | None = None
+    dropout_hd: float | None = None
     dropin: float = 0.05
     theta: float = 0.0
     convention: Convention = Convention.LRMIX
@@ -105,7 +113,7 @@ class MixtureModel:
             The message names the parameter and its range.
         """
         check_theta(self.theta)
-        for name in ("dropout", "candidate_dropout", "known_dropout", "dropin"):
+        for name in ("dropout", "candidate_dropout", "known_dropout", "dropout_hd", "dropin"):
             value = getattr(self, name)
             if value is not None and not 0.0 <= value < 1.0:
                 raise OptionError(f"{name} is {value}; give a probability from 0 to below 1")
@@ -172,17 +180,6 @@ class Mixture:
             "unused": list(self.unused),
             "loci": dict(self.loci),
         }
-
-
-@cache
-def _multisets(size: int, classes: int) -> NDArray[np.intp]:
-    """All ways to share `size` copies among `classes`, shape (ways, classes)."""
-    bars = np.array(list(combinations(range(size + classes - 1), classes - 1)), dtype=np.intp)
-    bars = bars.reshape(math.comb(size + classes - 1, size), classes - 1)
-    edge = np.full((len(bars), 1), -1, dtype=np.intp)
-    end = np.full((len(bars), 1), size + classes - 1, dtype=np.intp)
-    walls = np.hstack([edge, bars, end])
-    return walls[:, 1:] - walls[:, :-1] - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,52 +254,82 @@ class _Side:
     unseen: bool = True
 
 
-def _allele_weights(
-    stain: _Stain, side: _Side, theta: float
-) -> tuple[NDArray[np.intp], FloatArray]:
-    """Multisets of the unknown contributors' alleles and their probabilities."""
+def _allele_weights(stain: _Stain, side: _Side, theta: float) -> FloatArray:
+    """Weight of n unknown copies of each class, shape (classes, copies + 1).
+
+    The probability of a multiset of alleles is the product of its classes' weights.
+    """
     size = 2 * side.unknowns
-    ways = _multisets(size, len(stain.shares))
-    if not side.unseen and stain.alleles:
-        ways = ways[ways[:, -1] == 0]
     typed = stain.copies(side.typed)
     steps = np.arange(size)
     grow = (typed[:, None] + steps) * theta + (1.0 - theta) * stain.shares[:, None]
     runs = np.hstack([np.ones((len(grow), 1)), np.cumprod(grow, axis=1)])
     runs /= np.array([math.factorial(count) for count in range(size + 1)])
+    if not side.unseen and stain.alleles:
+        runs[-1, 1:] = 0.0
     total = np.prod(1.0 + (typed.sum() - 1.0 + steps) * theta)
-    weights = np.prod(np.take_along_axis(runs, ways.T, axis=1), axis=0)
-    return ways, weights * (math.factorial(size) / total)
+    runs[0] *= math.factorial(size) / total
+    return np.asarray(runs)
 
 
 def _evidence(
-    stain: _Stain, side: _Side, ways: NDArray[np.intp], dropout: float, dropin: float
-) -> FloatArray:
-    """Probability of all replicates given each multiset of unknown alleles, shape (ways,)."""
-    size = 2 * side.unknowns
-    classes = len(stain.shares)
+    stain: _Stain, side: _Side, dropout: float, dropin: float
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Probability of each replicate's classes given n unknown copies, and where one dropped in.
+
+    Both have the shape (replicates, classes, copies + 1).
+    """
+    copies = np.arange(2 * side.unknowns + 1)
     carried = stain.copies(genotype for genotype, _ in side.known)
-    missing = np.ones((classes, size + 1)) * dropout ** np.arange(size + 1)
+    missing = np.ones((len(stain.shares), len(copies))) * dropout**copies
     for genotype, chance in side.known:
         for place in genotype:
             missing[place] *= chance
-    present = (carried[:, None] + np.arange(size + 1)) > 0
-    result = np.ones(len(ways))
-    for seen in stain.seen:
-        shown = np.append(seen, False)[:, None]
-        factor = np.where(present, np.where(shown, 1.0 - missing, missing), 1.0)
-        dropped_in = shown & ~present
-        factor = np.where(dropped_in, dropin * stain.shares[:, None], factor)
-        result *= np.prod(np.take_along_axis(factor, ways.T, axis=1), axis=0)
-        clean = ~np.any(np.take_along_axis(dropped_in, ways.T, axis=1), axis=0)
-        result *= np.where(clean, 1.0 - dropin, 1.0)
-    return result
+    present = (carried[:, None] + copies) > 0
+    shown = np.pad(stain.seen, ((0, 0), (0, 1)))[:, :, None]
+    factor = np.where(present, np.where(shown, 1.0 - missing, missing), 1.0)
+    dropped_in = shown & ~present
+    return np.where(dropped_in, dropin * stain.shares[:, None], factor), dropped_in
 
 
 def _likelihood(stain: _Stain, side: _Side, model: MixtureModel) -> float:
-    """Probability of the stain's locus under one hypothesis."""
-    ways, weights = _allele_weights(stain, side, model.theta)
-    return float(weights @ _evidence(stain, side, ways, model.dropout, model.dropin))
+    """Probability of the stain's locus under one hypothesis.
+
+    A replicate's factor 1 - c for "nothing dropped in" is written as 1 minus c times an
+    indicator. Multiplied out over the replicates every term is a product over the classes, so
+    its sum over all multisets is a coefficient of a product of polynomials.
+    """
+    factor, dropped_in = _evidence(stain, side, model.dropout, model.dropin)
+    weights = _allele_weights(stain, side, model.theta) * factor.prod(axis=0)
+    terms, signs = weights[None], np.ones(1)
+    if model.dropin > 0.0:
+        for absent in dropped_in:
+            terms = np.concatenate([terms, np.where(absent, 0.0, terms)])
+            signs = np.concatenate([signs, -model.dropin * signs])
+    return float(signs @ _top_coefficients(terms))
+
+
+def _top_coefficients(polynomials: FloatArray) -> FloatArray:
+    """Highest kept coefficient of a product of polynomials.
+
+    Parameters
+    ----------
+    polynomials
+        Shape (terms, factors, degree + 1), coefficients in ascending order.
+
+    Returns
+    -------
+    ndarray
+        Coefficient of x^degree of each term's product, shape (terms,).
+    """
+    size = polynomials.shape[2]
+    product = polynomials[:, 0]
+    for factor in np.moveaxis(polynomials[:, 1:], 1, 0):
+        grown = factor[:, :1] * product
+        for power in range(1, size):
+            grown[:, power:] += factor[:, power : power + 1] * product[:, : size - power]
+        product = grown
+    return product[:, -1]
 
 
 def _relative_likelihood(
@@ -310,8 +337,16 @@ def _relative_likelihood(
 ) -> float:
     """Probability of the locus when one unknown contributor is related to a typed person."""
     total = 0.0
+    seen = {place: float(count) for place, count in enumerate(stain.copies(side.typed))}
     for genotype in combinations_with_replacement(range(len(stain.shares)), 2):
-        chance = _related_probability(stain, side.typed, genotype, relative, model)
+        chance = conditional_genotype(
+            genotype,
+            relative,
+            shares={place: float(share) for place, share in enumerate(stain.shares)},
+            seen=seen,
+            theta=model.theta,
+            coefficients=model.relation or RELATIONS["unrelated"],
+        )
         if chance > 0.0:
             given = replace(
                 side,
@@ -323,38 +358,13 @@ def _relative_likelihood(
     return total
 
 
-def _related_probability(
-    stain: _Stain,
-    typed: tuple[Genotype, ...],
-    genotype: Genotype,
-    relative: Genotype,
-    model: MixtureModel,
-) -> float:
-    """P(genotype | everybody typed, IBD with a relative), by the sampling formula."""
-    k0, k1, k2 = model.relation or (1.0, 0.0, 0.0)
-    seen = stain.copies(typed)
-    theta, total = model.theta, float(seen.sum())
-
-    def drawn(place: int, extra: int = 0, count: int = 0) -> float:
-        share = (seen[place] + extra) * theta + (1.0 - theta) * stain.shares[place]
-        return float(share / (1.0 + (total + count - 1.0) * theta))
-
-    a, b = genotype
-    none = drawn(a) * drawn(b, int(a == b), 1) * (1.0 if a == b else 2.0)
-    one = 0.5 * relative.count(a) * drawn(b)
-    if a != b:
-        one += 0.5 * relative.count(b) * drawn(a)
-    both = 1.0 if sorted(genotype) == sorted(relative) else 0.0
-    return k0 * none + k1 * one + k2 * both
-
-
 @dataclass(frozen=True, slots=True)
 class _Locus:
     """A stain's locus with what is known about it, ready to take candidates."""
 
     stain: _Stain
     known: tuple[Genotype, ...]
-    untyped: int
+    others: tuple[Genotype, ...]
     model: MixtureModel
 
     def numerator(self, candidate: Genotype) -> float:
@@ -363,7 +373,7 @@ class _Locus:
         chance = model.dropout if model.candidate_dropout is None else model.candidate_dropout
         side = _Side(
             known=((candidate, chance), *self._named()),
-            typed=(candidate, *self.known),
+            typed=(candidate, *self.known, *self.others),
             unknowns=model.contributors - 1 - len(self.known),
             unseen=model.convention is not Convention.SMARTRANK,
         )
@@ -372,9 +382,12 @@ class _Locus:
     def denominator(self, candidate: Genotype | None) -> float:
         """P(stain | the candidate did not contribute); None = not conditional on anybody."""
         model = self.model
+        if model.dropout_hd is not None:
+            model = replace(model, dropout=model.dropout_hd)
+        typed = (*self.known, *self.others)
         side = _Side(
             known=self._named(),
-            typed=self.known if candidate is None else (candidate, *self.known),
+            typed=typed if candidate is None else (candidate, *typed),
             unknowns=(model.contributors_hd or model.contributors) - len(self.known),
         )
         if model.relation is not None and candidate is not None:
@@ -392,6 +405,23 @@ class _Locus:
         model = self.model
         chance = model.dropout if model.known_dropout is None else model.known_dropout
         return tuple((genotype, chance) for genotype in self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Typed persons beside the candidate.
+
+    Attributes
+    ----------
+    known
+        Contributors under both hypotheses (a victim). One who is not typed at a locus counts
+        as unknown there.
+    others
+        Persons who did not contribute; with theta they condition the frequencies.
+    """
+
+    known: Sequence[DnaProfile] = ()
+    others: Sequence[DnaProfile] = ()
 
 
 def _tokens(profile: DnaProfile, locus: str) -> tuple[str, ...]:
@@ -413,14 +443,16 @@ def _stain_loci(evidence: DnaProfile) -> list[str]:
 def _prepare(
     evidence: DnaProfile,
     locus: str,
-    known: Sequence[DnaProfile],
+    people: People,
     frequencies: Frequencies,
     model: MixtureModel,
 ) -> _Locus:
     stain = _Stain.of(_replicates(evidence, locus), locus, frequencies)
-    typed = [tokens for person in known if (tokens := _tokens(person, locus))]
-    genotypes = tuple(stain.genotype(tokens) for tokens in typed)
-    return _Locus(stain, genotypes, len(known) - len(typed), model)
+    known, others = (
+        tuple(stain.genotype(tokens) for person in group if (tokens := _tokens(person, locus)))
+        for group in (people.known, people.others)
+    )
+    return _Locus(stain, known, others, model)
 
 
 def mixture(
@@ -429,6 +461,7 @@ def mixture(
     frequencies: Frequencies,
     *,
     known: Sequence[DnaProfile] = (),
+    others: Sequence[DnaProfile] = (),
     model: MixtureModel | None = None,
     estimate: bool = False,
 ) -> Mixture:
@@ -442,9 +475,8 @@ def mixture(
         The person of interest. Loci where they are not typed are left out.
     frequencies
         Frequency table.
-    known
-        Contributors under both hypotheses (a victim). One who is not typed at a locus counts
-        as unknown there.
+    known, others
+        Known contributors and other typed persons; see `People`.
     model
         Parameters.
     estimate
@@ -457,36 +489,96 @@ def mixture(
     ProfileError
         No locus can be used.
     """
-    model = (model or MixtureModel()).checked(len(known))
-    if estimate:
-        model = replace(model, dropout=estimate_dropout(evidence, frequencies, known, model))
-    loci: dict[str, float] = {}
-    names = _stain_loci(evidence)
-    for locus in names:
-        tokens = _tokens(candidate, locus)
-        if tokens and locus in frequencies:
-            ready = _prepare(evidence, locus, known, frequencies, model)
-            loci[locus] = ready.ratio(ready.stain.genotype(tokens))
-    if not loci:
-        raise ProfileError(
-            f"stain {evidence.name!r} and candidate {candidate.name!r} have no locus in common "
-            f"that frequency table {frequencies} knows"
+    people = People(known, others)
+    return _Scorer(evidence, frequencies, people, model, estimate=estimate).score(candidate)
+
+
+class _Scorer:
+    """Compares candidates with one stain, computing each genotype's LR only once."""
+
+    def __init__(
+        self,
+        evidence: DnaProfile,
+        frequencies: Frequencies,
+        people: People,
+        model: MixtureModel | None,
+        *,
+        estimate: bool,
+    ) -> None:
+        model = (model or MixtureModel()).checked(len(people.known))
+        if estimate:
+            value = estimate_dropout(evidence, frequencies, people.known, model)
+            model = replace(model, dropout=value)
+        self._evidence = evidence
+        self._frequencies = frequencies
+        self._model = model
+        self._estimated = estimate
+        self._names = _stain_loci(evidence)
+        self._ready = {
+            locus: _prepare(evidence, locus, people, frequencies, model)
+            for locus in self._names
+            if locus in frequencies
+        }
+        self._ratios: dict[tuple[str, Genotype], float] = {}
+
+    def score(self, candidate: DnaProfile) -> Mixture:
+        """Compare one candidate over the loci where they are typed."""
+        loci = {}
+        for locus, ready in self._ready.items():
+            if tokens := _tokens(candidate, locus):
+                key = (locus, ready.stain.genotype(tokens))
+                if key not in self._ratios:
+                    self._ratios[key] = ready.ratio(key[1])
+                loci[locus] = self._ratios[key]
+        if not loci:
+            raise ProfileError(
+                f"stain {self._evidence.name!r} and candidate {candidate.name!r} have no locus in "
+                f"common that frequency table {self._frequencies} knows"
+            )
+        return Mixture(
+            log10=log10_lr(loci),
+            loci=MappingProxyType(loci),
+            unused=tuple(locus for locus in self._names if locus not in loci),
+            model=self._model,
+            estimated=self._estimated,
+            table=str(self._frequencies),
+            minimum_rule=self._frequencies.minimum_rule,
         )
-    return Mixture(
-        log10=log10_lr(loci),
-        loci=MappingProxyType(loci),
-        unused=tuple(locus for locus in names if locus not in loci),
-        model=model,
-        estimated=estimate,
-        table=str(frequencies),
-        minimum_rule=frequencies.minimum_rule,
-    )
+
+
+def rank_contributors(
+    evidence: DnaProfile,
+    candidates: Sequence[DnaProfile],
+    tables: Sequence[Frequencies],
+    *,
+    known: Sequence[DnaProfile] = (),
+    others: Sequence[DnaProfile] = (),
+    model: MixtureModel | None = None,
+    estimate: bool = False,
+) -> list[tuple[DnaProfile, Mixture]]:
+    """Rank candidates as contributors to a stain, best first.
+
+    With several frequency tables each candidate has the smallest of its likelihood ratios.
+    Candidates without a usable locus in common are left out. Parameters as for `mixture`.
+    """
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    people = People(known, others)
+    scorers = [_Scorer(evidence, table, people, model, estimate=estimate) for table in tables]
+    found = []
+    for candidate in candidates:
+        try:
+            results = [scorer.score(candidate) for scorer in scorers]
+        except ProfileError:
+            continue
+        found.append((candidate, min(results, key=lambda result: result.log10)))
+    return sorted(found, key=lambda pair: (-pair[1].log10, pair[0].name))
 
 
 def mixture_lr(
     evidence: DnaProfile,
     candidate: DnaProfile,
-    frequencies: Frequencies,
+    frequencies: Frequencies | Sequence[Frequencies],
     *,
     contributors: int = 2,
     known: Sequence[DnaProfile] = (),
@@ -500,8 +592,10 @@ def mixture_lr(
 
     Parameters
     ----------
-    evidence, candidate, frequencies, known
+    evidence, candidate, known
         See `mixture`.
+    frequencies
+        One table, or several: then the least favourable (smallest) figure is returned.
     contributors
         Number of persons in the stain, 1 to 4, candidate and known contributors included.
     dropout
@@ -531,10 +625,14 @@ def mixture_lr(
         convention=_convention(convention),
         relation=ibd_coefficients(relation) if relation else None,
     )
-    result = mixture(
-        evidence, candidate, frequencies, known=known, model=model, estimate=dropout is None
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    results = (
+        mixture(evidence, candidate, table, known=known, model=model, estimate=dropout is None)
+        for table in tables
     )
-    return result.lr
+    return min(results, key=lambda result: result.log10).lr
 
 
 def _convention(name: Convention | str) -> Convention:
@@ -552,6 +650,7 @@ def mixture_table(
     *,
     frequencies: Frequencies,
     known: Sequence[DnaProfile] = (),
+    others: Sequence[DnaProfile] = (),
     model: MixtureModel | None = None,
 ) -> FloatArray:
     """Tabulate the likelihood ratio at a locus for every genotype of a candidate.
@@ -561,7 +660,7 @@ def mixture_table(
 
     Parameters
     ----------
-    evidence, frequencies, known, model
+    evidence, frequencies, known, others, model
         See `mixture`.
     locus
         Canonical name.
@@ -577,7 +676,7 @@ def mixture_table(
     model = (model or MixtureModel()).checked(len(known))
     if locus not in frequencies or not _replicates(evidence, locus):
         return np.ones((len(alleles), len(alleles)))
-    ready = _prepare(evidence, locus, known, frequencies, model)
+    ready = _prepare(evidence, locus, People(known, others), frequencies, model)
     classes = len(ready.stain.shares)
     small = np.zeros((classes, classes))
     for pair in combinations_with_replacement(range(classes), 2):
@@ -609,13 +708,15 @@ def estimate_dropout(
         The stain and the table have no locus in common.
     """
     model = (model or MixtureModel()).checked(len(known))
-    plain = replace(model, relation=None, candidate_dropout=None, known_dropout=None)
+    plain = replace(
+        model, relation=None, candidate_dropout=None, known_dropout=None, dropout_hd=None
+    )
     names = [locus for locus in _stain_loci(evidence) if locus in frequencies]
     if not names:
         raise ProfileError(
             f"stain {evidence.name!r} and frequency table {frequencies} have no locus in common"
         )
-    loci = [_prepare(evidence, locus, known, frequencies, plain) for locus in names]
+    loci = [_prepare(evidence, locus, People(known), frequencies, plain) for locus in names]
 
     def support(percent: int) -> float:
         chosen = replace(plain, dropout=percent / 100.0)

@@ -9,12 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna import files
-from biomatch.dna.familial import KinshipTables, kinship_excludes, relatives
+from biomatch.dna.adventitious import adventitious_probability
+from biomatch.dna.familial import (
+    ScanTables,
+    contributors,
+    kinship_tables,
+    mixture_tables,
+    relatives,
+)
 from biomatch.dna.gallery import DnaGallery
 from biomatch.dna.identity import identity_scores
 from biomatch.dna.kinship import least_favourable_kinship, y_check
 from biomatch.dna.matching import compare
-from biomatch.dna.options import MUTATION_RATE, DnaOptions, parse_options
+from biomatch.dna.mixture import MixtureModel, mixture
+from biomatch.dna.options import DnaOptions, parse_options
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.statistics import least_favourable
 from biomatch.errors import FormatError, NoFeaturesError, ProfileError, UnreadableSampleError
@@ -55,30 +63,48 @@ class SearchGallery:
         """Every row that the rule reports, best first; for kinship the best by log10 LR.
 
         A search for the same person returns all hits, however many; `size` bounds only
-        searches for relatives.
+        searches for relatives and contributors.
         """
         chosen = _options(options)
-        if chosen.relation is not None:
-            return [
-                relatives(
-                    self.gallery,
-                    probe,
-                    chosen.relation,
-                    chosen.tables,
-                    theta=chosen.theta,
-                    keep=max(size, 1),
-                    min_log10_lr=chosen.min_log10_lr,
-                    min_loci=chosen.min_loci,
-                    max_exclusions=chosen.max_exclusions,
-                    allowed=allowed,
-                )[0]
-                for probe in probes
-            ]
+        if chosen.relation is not None or chosen.mixture is not None:
+            return [self._scanned(probe, max(size, 1), allowed, chosen) for probe in probes]
         found = self.gallery.search(probes, chosen.rules, allowed=allowed)
         return [
             rows[np.argsort(-self.compare(probe, rows, options=chosen), kind="stable")]
             for probe, rows in zip(probes, found, strict=True)
         ]
+
+    def _scanned(
+        self,
+        probe: DnaProfile,
+        size: int,
+        allowed: NDArray[np.bool_] | None,
+        options: DnaOptions,
+    ) -> RowArray:
+        """Best relatives or contributors of one probe."""
+        if options.mixture is not None:
+            return contributors(
+                self.gallery,
+                probe,
+                options.tables,
+                known=options.known,
+                model=options.mixture,
+                keep=size,
+                min_log10_lr=options.min_log10_lr,
+                allowed=allowed,
+            )[0]
+        return relatives(
+            self.gallery,
+            probe,
+            str(options.relation),
+            options.tables,
+            theta=options.theta,
+            keep=size,
+            min_log10_lr=options.min_log10_lr,
+            min_loci=options.min_loci,
+            max_exclusions=options.max_exclusions,
+            allowed=allowed,
+        )[0]
 
     def compare(
         self, probe: DnaProfile, rows: RowArray, *, options: object | None = None
@@ -86,18 +112,23 @@ class SearchGallery:
         """log10 LR of each row; -inf where the rule reports nothing."""
         chosen = _options(options)
         rows = np.ascontiguousarray(rows, np.int64)
-        if chosen.relation is None:
+        if chosen.relation is None and chosen.mixture is None:
             scores = identity_scores(
                 chosen.tables, chosen.theta, chosen.formula, chosen.rules.stringency
             )
             return self.gallery.match_scores(probe, chosen.rules, rows, scores)
-        exclusion = MUTATION_RATE if kinship_excludes(chosen.relation) else None
-        made = KinshipTables(
-            self.gallery.columns, probe, chosen.relation, chosen.tables, chosen.theta, exclusion
-        )
-        values = made.scores(rows)
+        values = self._tables(probe, chosen).scores(rows)
         values[values < chosen.min_log10_lr] = -np.inf
         return values
+
+    def _tables(self, probe: DnaProfile, options: DnaOptions) -> ScanTables:
+        columns = self.gallery.columns
+        if options.mixture is not None:
+            return mixture_tables(
+                columns, probe, options.tables, known=options.known, model=options.mixture
+            )
+        relation = str(options.relation)
+        return kinship_tables(columns, probe, relation, options.tables, options.theta)
 
     def save(self, folder: Path) -> None:
         """Write .npy, .json and FAISS files into an existing, empty folder."""
@@ -193,8 +224,8 @@ class DnaModality:
     ) -> dict[str, Any]:
         """Return the locus table, the random match probability and what the score means.
 
-        ``random_match_probability`` times the number of records searched is the number of
-        adventitious matches to expect.
+        ``adventitious_probability`` (that this rule reports an unrelated person) times the
+        number of records searched is the number of adventitious hits to expect.
         """
         chosen = _options(options)
         told: dict[str, Any] = {
@@ -209,9 +240,28 @@ class DnaModality:
         except ProfileError as error:
             told["random_match_probability"] = None
             told["rarity"] = str(error)
+        if chosen.mixture is None and chosen.relation is None:
+            told["adventitious_probability"] = adventitious_probability(
+                probe, chosen.tables, chosen.rules, chosen.theta
+            )
+        if chosen.mixture is not None:
+            told["mixture"] = self._mixture(probe, reference, chosen, chosen.mixture)
         if chosen.relation is not None:
             told["kinship"] = self._kinship(probe, reference, chosen, chosen.relation)
         return told
+
+    def _mixture(
+        self,
+        evidence: DnaProfile,
+        candidate: DnaProfile,
+        options: DnaOptions,
+        model: MixtureModel,
+    ) -> dict[str, Any]:
+        weighed = [
+            mixture(evidence, candidate, table, known=options.known, model=model)
+            for table in options.tables
+        ]
+        return min(weighed, key=lambda one: one.log10).as_dict()
 
     def _kinship(
         self, probe: DnaProfile, reference: DnaProfile, options: DnaOptions, relation: str

@@ -7,11 +7,13 @@ from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.kinship import ibd_coefficients
+from biomatch.dna.mixture import Convention, MixtureModel
+from biomatch.dna.profile import DnaProfile
 from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.dna.statistics import Formula, check_theta
 from biomatch.errors import OptionError
 
-__all__ = ["DEFAULT_OPTIONS", "MUTATION_RATE", "DnaOptions", "parse_options"]
+__all__ = ["MUTATION_RATE", "DnaOptions", "parse_options"]
 
 MUTATION_RATE = 0.002
 """Likelihood ratio of a locus that excludes parent and child, when exclusions are allowed.
@@ -42,6 +44,10 @@ class DnaOptions:
         Kinship: candidates below are not listed.
     min_loci
         Kinship: least number of loci typed on both sides.
+    mixture
+        Search contributors to a mixed stain under this model, instead of the same person.
+    known
+        Known contributors of the stain.
     """
 
     rules: RuleSet
@@ -52,32 +58,8 @@ class DnaOptions:
     max_exclusions: int = 1
     min_log10_lr: float = 0.0
     min_loci: int = 8
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (self._plain(),))
-
-    def _plain(self) -> dict[str, Any]:
-        tables = [
-            {
-                "name": table.name,
-                "population": table.population,
-                "table": {locus: dict(column) for locus, column in table.table.items()},
-                "sample_sizes": dict(table.sample_sizes),
-                "minimum": table.minimum,
-                "floor": table.floor,
-            }
-            for table in self.tables
-        ]
-        return {
-            "rules": self.rules,
-            "tables": tables,
-            "theta": self.theta,
-            "formula": self.formula,
-            "relation": self.relation,
-            "max_exclusions": self.max_exclusions,
-            "min_log10_lr": self.min_log10_lr,
-            "min_loci": self.min_loci,
-        }
+    mixture: MixtureModel | None = None
+    known: tuple[DnaProfile, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -85,25 +67,17 @@ class DnaOptions:
         tables = ", ".join(str(table) for table in self.tables)
         hypothesis = f"relation {self.relation}" if self.relation else "same person"
         formula = "" if self.relation else f", formula {self.formula.value}"
+        if self.mixture is not None:
+            model = self.mixture
+            hypothesis = f"contribution to a stain of {model.contributors}"
+            formula = (
+                f", drop-out {model.dropout:g}, drop-in {model.dropin:g}, convention "
+                f"{model.convention}"
+            )
         return (
             f"log10 LR of {hypothesis} against unrelated, theta {self.theta:g}{formula}, least "
             f"favourable of {tables} (minimum allele frequency {self.tables[0].minimum_rule})"
         )
-
-
-def _restore(values: dict[str, Any]) -> DnaOptions:
-    tables = tuple(
-        Frequencies.from_dict(
-            entry["table"],
-            name=entry["name"],
-            population=entry["population"],
-            sample_sizes=entry["sample_sizes"],
-            minimum=entry["minimum"],
-            floor=entry["floor"],
-        )
-        for entry in values["tables"]
-    )
-    return DnaOptions(**{**values, "tables": tables})
 
 
 _RULES = {"pruem": "pruem-2008", "interpol": "interpol-six"}
@@ -121,6 +95,11 @@ _NAMES = (
     "relation",
     "max_exclusions",
     "min_log10_lr",
+    "contributors",
+    "dropout",
+    "dropin",
+    "convention",
+    "known",
 )
 
 
@@ -136,7 +115,10 @@ def parse_options(values: Mapping[str, Any]) -> DnaOptions:
         `Frequencies`; ``population``: one of its populations, several separated by commas
         (default all); ``minimum``: smallest allele frequency; ``theta`` (0.01); ``formula``
         (nrc410); ``relation``: search for relatives instead of the same person;
-        ``max_exclusions`` (1, parent and child); ``min_log10_lr`` (0, relatives).
+        ``max_exclusions`` (1, parent and child); ``min_log10_lr`` (relatives 0, contributors 3);
+        ``contributors``: search contributors to a stain of so many persons, with ``dropout``
+        (0.1), ``dropin`` (0.05), ``convention`` (lrmix) and ``known``: a file of known
+        contributors.
 
     Raises
     ------
@@ -154,6 +136,10 @@ def parse_options(values: Mapping[str, Any]) -> DnaOptions:
     formula = str(values.get("formula") or "nrc410")
     if formula not in set(Formula):
         raise OptionError(f"unknown formula {formula!r}; known are {', '.join(Formula)}")
+    known = _known(values.get("known"))
+    mixture = _mixture(values, theta, len(known))
+    if mixture and relation is not None:
+        raise OptionError("search either for a relation or for contributors, not for both")
     return DnaOptions(
         rules=_rules(values),
         tables=_tables(values),
@@ -161,9 +147,39 @@ def parse_options(values: Mapping[str, Any]) -> DnaOptions:
         formula=Formula(formula),
         relation=None if relation is None else str(relation),
         max_exclusions=_count(values, "max_exclusions", 1),
-        min_log10_lr=_number(values, "min_log10_lr", float, 0.0),
+        min_log10_lr=_number(values, "min_log10_lr", float, 3.0 if mixture else 0.0),
         min_loci=_count(values, "min_loci", 8),
+        mixture=mixture,
+        known=known,
     )
+
+
+def _known(source: Any) -> tuple[DnaProfile, ...]:
+    if not source:
+        return ()
+    if isinstance(source, str | Path):
+        from biomatch.dna import files
+
+        return tuple(files.read(source))
+    return tuple(source)
+
+
+def _mixture(values: Mapping[str, Any], theta: float, known: int) -> MixtureModel | None:
+    if values.get("contributors") is None:
+        for name in ("dropout", "dropin", "convention", "known"):
+            if values.get(name) is not None:
+                raise OptionError(f"DNA option {name} needs the option contributors")
+        return None
+    convention = str(values.get("convention") or "lrmix")
+    if convention not in set(Convention):
+        raise OptionError(f"unknown convention {convention!r}; known are {', '.join(Convention)}")
+    return MixtureModel(
+        contributors=_count(values, "contributors", 2),
+        dropout=_number(values, "dropout", float, 0.1),
+        dropin=_number(values, "dropin", float, 0.05),
+        theta=theta,
+        convention=Convention(convention),
+    ).checked(known)
 
 
 def _number(values: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
@@ -201,29 +217,7 @@ def _tables(values: Mapping[str, Any]) -> tuple[Frequencies, ...]:
     if isinstance(source, Frequencies):
         chosen: tuple[Frequencies, ...] = (source,)
     else:
-        shipped = Frequencies.available()
-        known = shipped[str(source)] if str(source) in shipped else _read(str(source))
         names = [name.strip() for name in str(values.get("population") or "").split(",")]
-        names = [name for name in names if name] or list(known)
-        missing = [name for name in names if name not in known]
-        if missing:
-            raise OptionError(
-                f"frequency table {source} has no population {missing[0]!r}; choose from "
-                f"{', '.join(known)}"
-            )
-        chosen = tuple(known[name] for name in names)
+        chosen = Frequencies.find(str(source), [name for name in names if name])
     minimum = _number(values, "minimum", float, None)
     return tuple(table.with_minimum(minimum) for table in chosen) if minimum else chosen
-
-
-def _read(path: str) -> dict[str, Frequencies]:
-    if not Path(path).is_file():
-        raise OptionError(
-            f"frequencies: {path!r} is neither a file nor one of "
-            f"{', '.join(Frequencies.available())}"
-        )
-    return Frequencies.read_all(path)
-
-
-DEFAULT_OPTIONS: Mapping[str, Any] = {}
-"""Options given by nobody: moderate stringency, no mismatch, NIST 1036, theta 0.01."""

@@ -13,7 +13,7 @@ a Gauss-Jacobi rule of sufficient order integrates exactly.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -30,6 +30,7 @@ from biomatch.dna.statistics import check_theta, sample_probability
 from biomatch.errors import OptionError
 
 __all__ = [
+    "Mutations",
     "NullRates",
     "Settings",
     "Typed",
@@ -43,6 +44,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 NullRates = float | Mapping[str, float]
+Mutations = MutationModel | Mapping[str, MutationModel] | None
 Typed = Mapping[str, tuple[str, ...]]
 Factor = tuple[tuple[int, ...], FloatArray]
 
@@ -50,7 +52,8 @@ _NODES = -1
 _REST = ""
 _NULL = "null"
 _NODE_LIMIT = 2_000_000
-_NODE_CHUNK = 4096
+_NODE_CHUNK = 1024
+_CELL_LIMIT = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,22 @@ class Settings:
 
     frequencies: Frequencies
     theta: float = 0.0
-    mutation: MutationModel = field(default_factory=MutationModel)
+    mutation: Mutations = None
     null: NullRates = 0.0
+
+    def mutation_at(self, locus: str) -> MutationModel:
+        """Mutation model of a locus; one that a mapping lacks does not mutate."""
+        if isinstance(self.mutation, MutationModel):
+            return self.mutation
+        return (self.mutation or {}).get(locus, MutationModel())
+
+    @property
+    def mutation_name(self) -> str:
+        """Name of the mutation model, for results."""
+        if isinstance(self.mutation, MutationModel):
+            return self.mutation.kind.value
+        kinds = {model.kind.value for model in (self.mutation or {}).values()}
+        return ", ".join(sorted(kinds)) or "none"
 
     def null_at(self, locus: str) -> float:
         """Frequency of the null allele at a locus."""
@@ -71,11 +88,11 @@ class Settings:
 
 
 def settings_of(
-    frequencies: Frequencies, theta: float, mutation: MutationModel | None, null: NullRates
+    frequencies: Frequencies, theta: float, mutation: Mutations, null: NullRates
 ) -> Settings:
     """Check the parameters of a pedigree computation."""
     check_theta(theta)
-    return Settings(frequencies, theta, mutation or MutationModel(), null)
+    return Settings(frequencies, theta, mutation, null)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +119,7 @@ class _States:
 
 
 def _states(observed: Sequence[str], locus: str, settings: Settings, *, lump: bool) -> _States:
-    mutation, null = settings.mutation, settings.null_at(locus)
+    mutation, null = settings.mutation_at(locus), settings.null_at(locus)
     tokens, shares = _filled(observed, locus, settings.frequencies, rest=mutation.lumps)
     male, female = mutation.matrices(tokens, shares)
     if lump and mutation.lumps:
@@ -277,7 +294,13 @@ def _eliminate(factors: list[Factor], keep: tuple[int, ...] = ()) -> FloatArray:
     sizes = {v: n for vs, table in factors for v, n in zip(vs, table.shape, strict=True)}
     open_variables = set(sizes) - {_NODES, *keep}
     while open_variables:
-        chosen = min(open_variables, key=lambda v: (_cost(v, factors, sizes), v))
+        cost, chosen = min((_cost(v, factors, sizes), v) for v in open_variables)
+        if cost // sizes[chosen] > _CELL_LIMIT:
+            raise OptionError(
+                f"this pedigree has too many loops: a table of {cost // sizes[chosen]:.1e} cells "
+                "would be needed; use theta = 0, or the equal, the proportional or no mutation "
+                "model"
+            )
         touching = [factor for factor in factors if chosen in factor[0]]
         factors = [factor for factor in factors if chosen not in factor[0]]
         factors.append(_product(touching, chosen))

@@ -112,7 +112,7 @@ class DnaProfile:
         {'TH01': ('6', '9.3'), 'vWA': ('17',)}
         """
         tables = tuple(_table(table, extra_loci) for table in replicates)
-        calls = {key: tuple(values) for key, values in loci.items()}
+        calls = {key: _listed(key, values) for key, values in loci.items()}
         typed = _table(calls, extra_loci) if calls else _union(tables)
         check_kit(kit, typed)
         return cls(
@@ -124,6 +124,30 @@ class DnaProfile:
             category=category,
             required=_required(required or {}, typed, extra_loci),
             comment=comment,
+        )
+
+    @classmethod
+    def from_replicates(
+        cls, profiles: "Sequence[DnaProfile]", name: str | None = None
+    ) -> "DnaProfile":
+        """Join repeated amplifications of one stain, each read as a profile of its own.
+
+        Raises
+        ------
+        ProfileError
+            No profile is given, or their union has more than eight alleles at a locus.
+        """
+        if not profiles:
+            raise ProfileError("no replicate is given; a stain needs at least one")
+        tables = tuple(profile.loci for profile in profiles)
+        first = profiles[0]
+        return cls(
+            name=name or first.name,
+            loci=_union(tables),
+            replicates=tables,
+            kit=first.kit,
+            category=first.category,
+            comment=first.comment,
         )
 
     @property
@@ -190,7 +214,7 @@ class DnaProfile:
             "required": dict(self.required),
             "comment": self.comment,
         }
-        return {key: value for key, value in values.items() if value}
+        return {key: value for key, value in values.items() if value or value == ""}
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(self.loci.items())))
@@ -208,13 +232,11 @@ def _table(calls: Mapping[str, Iterable[str]], extra: Collection[str]) -> Genoty
             continue
         if name in found:
             raise ProfileError(f"{name}: the locus is given twice, the second time as {spelling!r}")
-        found[name] = _alleles(name, values)
+        found[name] = _alleles(name, _listed(name, values))
     return MappingProxyType({name: found[name] for name in sort_loci(found)})
 
 
 def _alleles(locus: str, values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise ProfileError(f"{locus}: {values!r} is one text; give a tuple such as ('6', '9.3')")
     tokens = allele_tokens.sort_alleles(
         [allele_tokens.normalise(_text(locus, value), locus) for value in values]
     )
@@ -224,6 +246,12 @@ def _alleles(locus: str, values: Iterable[str]) -> tuple[str, ...]:
             "allowed at a locus"
         )
     return tokens
+
+
+def _listed(locus: str, values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise ProfileError(f"{locus}: {values!r} is one text; give a tuple such as ('6', '9.3')")
+    return tuple(values)
 
 
 def _text(locus: str, value: object) -> str:
@@ -288,7 +316,7 @@ class _Reader:
     """Walks through a stored profile; every shortage is a `FormatError` with its offset."""
 
     def __init__(self, blob: bytes) -> None:
-        if len(blob) < 16 or blob[:3] != _MAGIC[:3]:
+        if len(blob) < 15 or blob[:3] != _MAGIC[:3]:
             raise FormatError("stored DNA profile: offset 0: not a DNA profile")
         if blob[3] != _MAGIC[3]:
             raise FormatError(f"stored DNA profile: offset 3: version {blob[3]} is unknown")

@@ -21,6 +21,8 @@ Tokens = tuple[str, ...]
 RowArray = NDArray[np.int64]
 LocusScore = Callable[[str, Tokens, Tokens], float]
 
+_FEW = 0.002
+
 DEVIATIONS = 0
 """Counter of mismatched loci (Pruem: deviating alleles); 1 counts loci compared, 2 matched."""
 
@@ -51,6 +53,7 @@ class _Locus:
     probe: Tokens
     required: Tokens
     classes: Classes
+    flags: NDArray[np.uint32]
     accepted: NDArray[np.bool_]
     weights: NDArray[np.float32]
     passing: float
@@ -80,33 +83,33 @@ class MatchQuery:
             for name, tokens in probe.autosomal.items()
             if name in columns.book.loci and (not rules.loci or name in rules.loci)
         }
-        self.flags = blank(len(wanted), np.uint32, 1 << 8 | 1 << 16)
         loci = [
-            self._locus(
-                place, name, tokens, probe.required.get(name, ()), shares[columns.book.column(name)]
-            )
-            for place, (name, tokens) in enumerate(wanted.items())
+            self._locus(name, tokens, probe.required.get(name, ()), shares)
+            for name, tokens in wanted.items()
         ]
-        order = sorted(range(len(loci)), key=lambda place: loci[place].passing)
-        self.loci = [loci[place] for place in order]
-        self.flags = self.flags[order]
+        self.loci = sorted(loci, key=lambda locus: locus.passing)
         self.columns = np.array([locus.column for locus in self.loci], np.int64)
+        self.flags = blank(len(self.loci), np.uint32, 1 << 8 | 1 << 16)
+        for table, locus in zip(self.flags, self.loci, strict=True):
+            table[locus.classes.codes] = locus.flags
 
     def _locus(
-        self, place: int, name: str, probe: Tokens, required: Tokens, shares: NDArray[np.float32]
+        self, name: str, probe: Tokens, required: Tokens, shares: NDArray[np.float32]
     ) -> _Locus:
         column = self._columns.book.column(name)
-        classes = classify(self._columns.book, column, probe)
         stringency = self._rules.stringency
+        pruem = stringency is Stringency.PRUEM
+        classes = classify(self._columns.book, column, probe, pruem=pruem)
 
-        def flags(reference: Tokens) -> int:
+        def rule(reference: Tokens) -> int:
             return _flags(name, probe, reference, stringency, required)
 
-        classes.spread(flags, self.flags[place])
-        accepted = (self.flags[place][classes.codes] & 0xFF) == 0
-        weights = shares[classes.codes]
-        passing = float(shares[0] + weights[accepted].sum())
-        return _Locus(name, column, probe, required, classes, accepted, weights, passing)
+        flags = classes.answers(rule, np.uint32)
+        accepted = (flags & 0xFF) == 0
+        weights = shares[column][classes.codes]
+        every = max(1.0, float(shares[column].sum()))
+        passing = min(1.0, float(shares[column][0] + weights[accepted].sum()) / every)
+        return _Locus(name, column, probe, required, classes, flags, accepted, weights, passing)
 
     @property
     def possible(self) -> bool:
@@ -114,31 +117,53 @@ class MatchQuery:
         barred = self._mixture and self._rules.stringency is Stringency.PRUEM
         return not barred and len(self.loci) >= max(1, self._rules.min_loci)
 
-    def filter_table(self, index: FilterIndex) -> tuple[ProbeTable, int]:
-        """Return the probe's table for the filter and the least filter loci a row must type."""
-        inside = [locus for locus in self.loci if locus.column in index.loci]
-        least = max(0, self._rules.min_loci - (len(self.loci) - len(inside)))
-        table = ProbeTable.empty(len(index.loci), untyped_counts=least < len(inside))
-        for locus in inside:
+    def filter_table(self, index: FilterIndex) -> ProbeTable:
+        """Return the probe's table for the filter."""
+        spare = len(self.loci) - self._rules.min_loci
+        table = ProbeTable.empty(len(index.loci), spare)
+        for locus in self.loci:
+            if locus.column not in index.loci:
+                continue
             place = index.loci.index(locus.column)
             nibbles = np.append(index.nibbles[place][locus.classes.codes], UNKNOWN)
             accepted = np.append(locus.accepted, True)
             table.add(place, nibbles, accepted, np.append(locus.weights, np.float32(0)))
-        return table, least
+        return table
 
     def scan(self) -> RowArray:
-        """Visit all rows; a superset of the hits, ascending."""
-        forms = np.zeros(len(self.loci), np.int64)
-        values = np.zeros((len(self.loci), 3), np.uint16)
-        tables = np.zeros((len(self.loci), OVERFLOW + 1), np.uint8)
-        for k, locus in enumerate(self.loci):
+        """Visit all rows; a superset of the hits, ascending.
+
+        Only so many loci are tested, the most discriminating first, that few rows are left:
+        `verify` finishes those sooner than the scan would.
+        """
+        tested = self.loci[: self._enough()]
+        forms = np.zeros(len(tested), np.int64)
+        values = np.zeros((len(tested), 3), np.uint16)
+        tables = np.zeros((len(tested), OVERFLOW + 1), np.uint8)
+        for k, locus in enumerate(tested):
             forms[k] = self._form(locus, values[k], tables[k])
         most_untyped = len(self.loci) - self._rules.min_loci
         limit = self._rules.max_mismatches
         found: RowArray = scan(
-            self._columns.codes, self.columns, forms, values, tables, limit, most_untyped
+            self._columns.codes,
+            self.columns[: len(tested)],
+            forms,
+            values,
+            tables,
+            limit,
+            most_untyped,
         )
         return found
+
+    def _enough(self) -> int:
+        """Loci after which about two rows in a thousand are left, if loci were independent."""
+        chance = np.zeros(self._rules.max_mismatches + 1)
+        chance[0] = 1.0
+        for k, locus in enumerate(self.loci):
+            chance = np.convolve(chance, [locus.passing, 1 - locus.passing])[: len(chance)]
+            if chance.sum() < _FEW:
+                return k + 1
+        return len(self.loci)
 
     def _form(self, locus: _Locus, values: NDArray[np.uint16], table: NDArray[np.uint8]) -> int:
         """Choose the cheapest test that accepts what the rule accepts."""
@@ -200,7 +225,7 @@ class MatchQuery:
             tables = blank(len(self.loci), np.float64, 0.0)
             for place, locus in enumerate(self.loci):
                 worth = partial(score, locus.name, locus.probe)
-                locus.classes.spread(worth, tables[place])
+                tables[place][locus.classes.codes] = locus.classes.answers(worth, np.float64)
             total = sum_tables(self._columns.codes, self.columns, tables, rows)
             for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
                 total[place] = self._score_of(int(rows[place]), score)

@@ -1,15 +1,16 @@
 """Likelihood ratios of two pedigrees: paternity, disputed relations, anything typed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.mutation import MutationModel
-from biomatch.dna.pedigree import Pedigree
+from biomatch.dna.loci import sort_loci
+from biomatch.dna.pedigree import Pedigree, Person
 from biomatch.dna.peeling import (
+    Mutations,
     NullRates,
     Settings,
     common_loci,
@@ -19,7 +20,7 @@ from biomatch.dna.peeling import (
 )
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.statistics import log10_lr
-from biomatch.errors import ProfileError
+from biomatch.errors import OptionError, ProfileError
 
 __all__ = [
     "PedigreeLr",
@@ -37,7 +38,7 @@ def pedigree_likelihood(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> dict[str, float]:
     """Return the probability of all genotypes at each locus.
@@ -53,7 +54,7 @@ def pedigree_likelihood(
     theta
         Coancestry coefficient among all founders and unrelated persons.
     mutation
-        Mutation model; None = no mutation.
+        Mutation model, one for all loci or by locus; None = no mutation.
     null
         Frequency of a null (silent) allele, for all loci or by locus. The other alleles are
         scaled down; a null allele does not mutate.
@@ -121,7 +122,7 @@ def result_of(loci: Mapping[str, float], settings: Settings) -> PedigreeLr:
         table=str(settings.frequencies),
         minimum_rule=settings.frequencies.minimum_rule,
         theta=settings.theta,
-        mutation=settings.mutation.kind.value,
+        mutation=settings.mutation_name,
     )
 
 
@@ -139,7 +140,7 @@ def compare_pedigrees(
     frequencies: Frequencies,
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> PedigreeLr:
     """Compare two pedigrees; the per-locus form of `pedigree_lr`.
@@ -166,10 +167,10 @@ def pedigree_lr(
     first: Pedigree,
     second: Pedigree,
     profiles: Mapping[str, DnaProfile],
-    frequencies: Frequencies,
+    frequencies: Frequencies | Sequence[Frequencies],
     *,
     theta: float = 0.0,
-    mutation: MutationModel | None = None,
+    mutation: Mutations = None,
     null: NullRates = 0.0,
 ) -> float:
     """Return the likelihood ratio of two pedigrees given the profiles of their members.
@@ -178,7 +179,9 @@ def pedigree_lr(
     ----------
     first, second
         The pedigrees under the two hypotheses; whoever is missing from one is unrelated there.
-    profiles, frequencies, theta, mutation, null
+    frequencies
+        One table, or several: then the least favourable (smallest) figure is returned.
+    profiles, theta, mutation, null
         See `pedigree_likelihood`.
 
     Examples
@@ -186,6 +189,7 @@ def pedigree_lr(
     Paternity of an alleged father who shares the child's paternal allele 9.3, frequency 0.3:
     LR = 1 / (2 p) for a heterozygote (Evett & Weir 1998, table 6.3).
 
+    >>> from biomatch.dna import Person
     >>> table = Frequencies.from_dict({"TH01": {"6": 0.2, "7": 0.5, "9.3": 0.3}})
     >>> typed = {
     ...     "mother": DnaProfile.from_alleles({"TH01": ("6", "6")}),
@@ -197,6 +201,88 @@ def pedigree_lr(
     >>> round(pedigree_lr(related, unrelated, typed, table), 6)
     1.666667
     """
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    if not tables:
+        raise OptionError("no frequency table is given; name at least one")
+    results = (
+        compare_pedigrees(first, second, profiles, table, theta=theta, mutation=mutation, null=null)
+        for table in tables
+    )
+    return min(results, key=lambda result: result.log10).lr
+
+
+def _siblings(other_mother: str = "m") -> tuple[Person, Person]:
+    """Two children of one father: the cousins' parents."""
+    return Person("u", "f", "m"), Person("v", "f", other_mother)
+
+
+RELATION_PEDIGREES: Mapping[str, Pedigree] = MappingProxyType(
+    {
+        "parent-child": Pedigree.of(Person("b", "a", "x")),
+        "full-sib": Pedigree.of(Person("a", "f", "m"), Person("b", "f", "m")),
+        "half-sib": Pedigree.of(Person("a", "f", "m"), Person("b", "f", "n")),
+        "grandparent": Pedigree.of(Person("u", "a", "x"), Person("b", "u", "y")),
+        "great-grandparent": Pedigree.of(
+            Person("u", "a", "x"), Person("v", "u", "y"), Person("b", "v", "z")
+        ),
+        "avuncular": Pedigree.of(
+            Person("a", "f", "m"), Person("u", "f", "m"), Person("b", "u", "x")
+        ),
+        "half-avuncular": Pedigree.of(
+            Person("a", "f", "m"), Person("u", "f", "n"), Person("b", "u", "x")
+        ),
+        "first-cousin": Pedigree.of(*_siblings(), Person("a", "u", "x"), Person("b", "v", "y")),
+        "half-first-cousin": Pedigree.of(
+            *_siblings("n"), Person("a", "u", "x"), Person("b", "v", "y")
+        ),
+        "second-cousin": Pedigree.of(
+            *_siblings(),
+            Person("p", "u", "x"),
+            Person("q", "v", "y"),
+            Person("a", "p", "s"),
+            Person("b", "q", "t"),
+        ),
+    }
+)
+"""Pedigrees in which ``a`` is to ``b`` what the relation's name says, ``a`` the elder one."""
+
+
+def relation_lr(
+    a: DnaProfile,
+    b: DnaProfile,
+    relation: str,
+    frequencies: Frequencies,
+    *,
+    theta: float = 0.0,
+    mutation: Mutations = None,
+    null: NullRates = 0.0,
+) -> PedigreeLr:
+    """Weigh a relation of two persons against "unrelated" with mutation and null alleles.
+
+    Without either it is `biomatch.dna.kinship.kinship_lr`. With mutation the order counts: `a`
+    is the parent, grandparent or uncle.
+
+    Raises
+    ------
+    OptionError
+        The relation has no pedigree in `RELATION_PEDIGREES`.
+    ProfileError
+        No locus can be used.
+    """
+    if relation not in RELATION_PEDIGREES:
+        known = ", ".join(RELATION_PEDIGREES)
+        raise OptionError(f"no pedigree for the relation {relation!r}; known are {known}")
+    loci = set(a.autosomal) & set(b.autosomal)
+    typed = {
+        name: DnaProfile(profile.name, {key: profile.loci[key] for key in sort_loci(loci)})
+        for name, profile in (("a", a), ("b", b))
+    }
     return compare_pedigrees(
-        first, second, profiles, frequencies, theta=theta, mutation=mutation, null=null
-    ).lr
+        RELATION_PEDIGREES[relation],
+        Pedigree.of(),
+        typed,
+        frequencies,
+        theta=theta,
+        mutation=mutation,
+        null=null,
+    )

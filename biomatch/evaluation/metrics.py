@@ -214,7 +214,9 @@ def threshold_at_fpir(
     """
     top = _scores(nonmated_top, "non-mated search")
     share = _weights(weights, top.size)
-    threshold = np.append(np.unique(top), np.inf)
+    values = np.unique(top)
+    # Lowest means just above the score that may no longer pass, not at the next one seen.
+    threshold = np.append(values[:1], np.nextafter(values, np.inf))
     rate = 1.0 - _mass_below(top, share, threshold)
     return float(threshold[int(np.argmax(rate <= fpir + 1e-12))])
 

@@ -1,14 +1,15 @@
 """Comparison: the cosine of two templates, and of one probe with several of one person."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biomatch.face.gallery import mismatch
 from biomatch.face.template import FaceTemplate
 from biomatch.types import FloatArray
 
-__all__ = ["compare", "fuse"]
+__all__ = ["compare", "fuse", "gallery_vectors", "mean_vector"]
 
 
 def compare(probe: FaceTemplate, references: Sequence[FaceTemplate]) -> FloatArray:
@@ -50,7 +51,29 @@ def fuse(probe: FaceTemplate, references: Sequence[FaceTemplate], scores: FloatA
     """
     if len(references) < 2:
         return float(np.max(scores, initial=-np.inf))
-    weights = np.array([max(1.0, np.nan_to_num(r.quality.value, nan=50.0)) for r in references])
-    mean = weights @ np.stack([reference.embedding for reference in references])
-    cosine = float(mean @ probe.embedding / max(float(np.linalg.norm(mean)), 1e-9))
-    return max(cosine, float(np.max(scores)))
+    return max(float(mean_vector(references) @ probe.embedding), float(np.max(scores)))
+
+
+def mean_vector(references: Sequence[FaceTemplate]) -> NDArray[np.float32]:
+    """Return the unit mean of one person's vectors, weighted with quality (at least 1 of 100)."""
+    weights = [max(1.0, float(np.nan_to_num(r.quality.value, nan=50.0))) for r in references]
+    total = np.array(weights) @ np.stack([reference.embedding for reference in references])
+    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-9), np.float32)
+
+
+def gallery_vectors(
+    people: Sequence[Sequence[FaceTemplate]],
+) -> Callable[[FaceTemplate], FloatArray]:
+    """Return a function that scores a probe against each person as `fuse` does, at once."""
+    rows = [t.embedding for templates in people for t in templates]
+    owner = [i for i, templates in enumerate(people) for _ in templates]
+    several = [i for i, templates in enumerate(people) if len(templates) > 1]
+    rows += [mean_vector(people[i]) for i in several]
+    matrix, columns = np.stack(rows), np.array([*owner, *several])
+
+    def score(probe: FaceTemplate) -> FloatArray:
+        best = np.full(len(people), -np.inf)
+        np.maximum.at(best, columns, matrix @ probe.embedding)
+        return best
+
+    return score

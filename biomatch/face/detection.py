@@ -63,12 +63,16 @@ class Detections:
 
 
 def detect(
-    pixels: NDArray[np.uint8], *, device: str = "cpu", threshold: float | None = None
+    pixels: NDArray[np.uint8],
+    *,
+    device: str = "cpu",
+    threshold: float = parameters.SCORE_THRESHOLD,
+    detail: int = parameters.FINE_SIDE,
 ) -> Detections:
     """Find all upright faces of a picture.
 
     Small pictures are searched once at their own size; larger ones with the longest side
-    reduced to 640 pixels (large faces) and to 1280 pixels at most (small ones), with one
+    reduced to 640 pixels (large faces) and to `detail` pixels (small ones), with one
     suppression of doubles.
 
     Parameters
@@ -78,19 +82,20 @@ def detect(
     device
         ``"cpu"``, or an execution provider of ONNX Runtime.
     threshold
-        Least score; default `parameters.SCORE_THRESHOLD`.
+        Least score.
+    detail
+        Longest side of the search for small faces.
 
     Returns
     -------
     Detections
         By score, best first; empty when there is no face.
     """
-    least = parameters.SCORE_THRESHOLD if threshold is None else threshold
     longest = max(pixels.shape[:2])
     sides = [longest]
     if longest > parameters.SMALL_PICTURE:
-        sides = [parameters.COARSE_SIDE, min(longest, parameters.FINE_SIDE)]
-    found = [_at_side(pixels, side, device, least) for side in sides]
+        sides = [parameters.COARSE_SIDE, min(longest, detail)]
+    found = [_at_side(pixels, side, device, threshold) for side in sides]
     return suppress(merge(found))
 
 
@@ -159,10 +164,21 @@ def suppress(found: Detections, overlap: float = parameters.NMS_OVERLAP) -> Dete
     return found.take(np.array(keep, np.int64))
 
 
-def overlaps(boxes: Floats, box: Floats) -> Floats:
-    """Intersection over union of (n, 4) boxes with one box."""
+def common_area(boxes: Floats, box: Floats) -> Floats:
+    """Area that each of (n, 4) boxes shares with one box."""
     low = np.maximum(boxes[:, :2], box[:2])
     high = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:])
-    common = np.clip(high - low, 0, None).prod(axis=1)
+    return np.asarray(np.clip(high - low, 0, None).prod(axis=1), np.float32)
+
+
+def covered(boxes: Floats, box: Floats) -> Floats:
+    """Shared area of (n, 4) boxes with one box, over the smaller of both."""
+    smaller = np.minimum(boxes[:, 2:].prod(axis=1), box[2:].prod())
+    return np.asarray(common_area(boxes, box) / np.maximum(smaller, 1e-9), np.float32)
+
+
+def overlaps(boxes: Floats, box: Floats) -> Floats:
+    """Intersection over union of (n, 4) boxes with one box."""
+    common = common_area(boxes, box)
     union = boxes[:, 2:].prod(axis=1) + box[2:].prod() - common
     return np.asarray(common / np.maximum(union, 1e-9), np.float32)

@@ -204,6 +204,10 @@ def embed(
     chips
         (n, size, size, 3) of the first network, for quality measures.
     """
+    if not len(landmarks):
+        size = TEMPLATES[models_used.networks[0].template].size
+        empty = np.zeros((0, models_used.dimension), np.float32)
+        return empty, empty[:, : len(models_used.networks)], np.zeros((0, size, size, 3), np.uint8)
     chips = {
         template: np.stack([align(pixels, points, template) for points in landmarks])
         for template in dict.fromkeys(network.template for network in models_used.networks)

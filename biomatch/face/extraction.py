@@ -12,7 +12,7 @@ from biomatch.errors import NoFeaturesError, OptionError
 from biomatch.face import embedding, parameters, pictures
 from biomatch.face.alignment import align
 from biomatch.face.assessment import Quality, assess
-from biomatch.face.detection import Detections, detect
+from biomatch.face.faces import Faces, find
 from biomatch.face.template import FaceTemplate
 
 __all__ = ["Policy", "QualityWarning", "extract", "quality"]
@@ -37,6 +37,7 @@ def extract(
     max_faces: int | None = None,
     device: str = "cpu",
     policy: Policy | str = Policy.OFF,
+    detail: int = parameters.FINE_SIDE,
     name: str | None = None,
 ) -> list[FaceTemplate]:
     """Find the faces of a photograph and make a template of each.
@@ -55,6 +56,9 @@ def extract(
     policy
         ``"reject"`` leaves out faces of quality below `parameters.REJECT_QUALITY`; ``"warn"``
         warns about faces that have reasons; ``"off"`` keeps all silently.
+    detail
+        Longest side in pixels at which a picture is searched for small faces; raise it for
+        faces under 40 pixels in pictures of more than 2,000 (time grows with its square).
     name
         What error messages call the picture; default: its path.
 
@@ -74,17 +78,18 @@ def extract(
     """
     if max_faces is not None and max_faces < 1:
         raise OptionError(f"max_faces is {max_faces}; it must be at least 1")
+    if detail < parameters.COARSE_SIDE:
+        raise OptionError(f"detail is {detail}; it must be at least {parameters.COARSE_SIDE}")
     rule = _policy(policy)
     models_used = embedding.model_set(accuracy)
-    photograph = pictures.read(source, name)
-    found = prominent(detect(photograph.pixels, device=device), photograph.pixels.shape[:2])
-    if not len(found):
+    photograph = pictures.read(source, name, detail=detail)
+    faces = find(photograph.pixels, models_used, max_faces=max_faces, device=device, detail=detail)
+    if not len(faces):
         raise NoFeaturesError(
             f"{photograph.name}: no face was found; give a picture in which the face is at least "
             "20 pixels wide and not covered"
         )
-    kept = found.take(np.arange(len(found))[:max_faces])
-    return _admitted(_templates(photograph, kept, models_used, device), rule, photograph.name)
+    return _admitted(_templates(photograph, faces, models_used), rule, photograph.name)
 
 
 def quality(source: Path | str | bytes | NDArray[Any], *, device: str = "cpu") -> Quality:
@@ -102,47 +107,30 @@ def _policy(value: Policy | str) -> Policy:
         raise OptionError(f"policy '{value}' is unknown; there are: {', '.join(Policy)}") from error
 
 
-def prominent(found: Detections, shape: tuple[int, ...]) -> Detections:
-    """Order faces by prominence: area times score, less with the distance from the centre.
-
-    A portrait's subject is large, sharp and central; people in the background are not. The
-    weight of the centre falls to 1/e at half of the picture's shorter side.
-    """
-    middle = np.array([shape[1], shape[0]]) / 2
-    away = (found.boxes[:, :2] + found.boxes[:, 2:] / 2 - middle) / middle.min()
-    weight = np.exp(-(away**2).sum(axis=1))
-    rank = found.boxes[:, 2] * found.boxes[:, 3] * found.scores * weight
-    return found.take(np.argsort(-rank, kind="stable"))
-
-
 def _templates(
-    photograph: pictures.Photograph,
-    found: Detections,
-    models_used: embedding.ModelSet,
-    device: str,
+    photograph: pictures.Photograph, faces: Faces, models_used: embedding.ModelSet
 ) -> list[FaceTemplate]:
-    pixels, factor = photograph.pixels, photograph.factor
-    vectors, norms, chips = embedding.embed(pixels, found.landmarks, models_used, device=device)
+    factor, chips, found = photograph.factor, faces.chips, faces.detections
     if models_used.networks[0].template != parameters.QUALITY_CHIP:
-        chips = np.stack([align(pixels, p, parameters.QUALITY_CHIP) for p in found.landmarks])
+        form = parameters.QUALITY_CHIP
+        chips = np.stack([align(photograph.pixels, p, form) for p in found.landmarks])
     curve = models_used.networks[0].quality_curve
+    landmarks = found.landmarks * np.float32(factor)
     return [
         FaceTemplate(
-            embedding=vectors[i],
-            norms=tuple(float(v) for v in norms[i]),
+            embedding=faces.vectors[i],
+            norms=tuple(float(v) for v in faces.norms[i]),
             box=found.boxes[i] * np.float32(factor),
-            landmarks=found.landmarks[i] * np.float32(factor),
+            landmarks=landmarks[i],
             score=float(found.scores[i]),
             turn=float(found.turns[i]),
             face_index=i,
             picture_size=photograph.size,
-            quality=assess(
-                chips[i], found.landmarks[i] * factor, norms[i, 0], found.scores[i], curve
-            ),
+            quality=assess(chips[i], landmarks[i], faces.norms[i, 0], found.scores[i], curve),
             model_set=models_used.name,
             model_id=models_used.model_id,
         )
-        for i in range(len(found))
+        for i in range(len(faces))
     ]
 
 

@@ -16,7 +16,7 @@ from biomatch.types import Calibration, FloatArray, Sample
 
 __all__ = ["MODALITY", "FaceModality", "FaceOptions"]
 
-EXTRACTION = ("accuracy", "max_faces", "device", "policy")
+EXTRACTION = ("accuracy", "max_faces", "device", "policy", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,23 @@ class FaceModality:
                 f"{path}: was fitted for '{own.model_id}' and not for '{chosen.model_id}'"
             )
         return FaceOptions(chosen.model_id, own)
+
+    def bind(self, options: FaceOptions, template: FaceTemplate) -> FaceOptions:
+        """Choose the calibration of the template's own model set.
+
+        Raises
+        ------
+        OptionError
+            The user's calibration was fitted for another model set.
+        """
+        own = options.calibration
+        if own and own.model_id != template.model_id:
+            raise OptionError(
+                f"the calibration was fitted for '{own.model_id}' and the probe was made by "
+                f"'{template.model_id}'; fit one with `biomatch calibrate face --accuracy "
+                f"{template.model_set}`"
+            )
+        return FaceOptions(template.model_id, own)
 
     def calibrate(self, scores: FloatArray, *, options: object | None = None) -> Calibration:
         """Turn cosines into log10 LR and FMR; NaN for a model that nobody calibrated."""

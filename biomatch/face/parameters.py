@@ -24,8 +24,9 @@ SMALL_PICTURE: Final = 800
 STRIDES: Final = (8, 16, 32)
 """YuNet's output strides in pixels."""
 
-DECODED_SIDE: Final = 1920
-"""JPEG files are decoded at the smallest eighth whose longest side still reaches this."""
+DECODED_RATIO: Final = 2.0
+"""Pictures are reduced to this times the longest side that is searched, so that chips of small
+faces keep detail beyond detection."""
 
 ALIGNER_VERSION: Final = 1
 """Part of every template: raised when chips are cut in another way."""
@@ -33,8 +34,36 @@ ALIGNER_VERSION: Final = 1
 FUSED_WEIGHT: Final = 1.5
 """Weight of dlib's unit vector beside SFace's in the ``high`` model set."""
 
-ROLL_LIMIT: Final = 10.0
-"""A face whose eye line leans more (degrees) is turned upright and detected again."""
+ROLL_LIMIT: Final = 4.0
+"""A face whose eye line leans more (degrees) is turned upright and detected again. YuNet's
+landmarks lean only about half as much as the face, so 4 stands for about 8 degrees; most
+portraits lean less."""
+
+FINE_ROLL_LIMIT: Final = 3.0
+"""The same for a face that has been turned already."""
+
+ROLL_GAIN: Final = 1.7
+"""Degrees to turn for each degree of the landmarks' lean."""
+
+STRAIGHT_ROUNDS: Final = 3
+"""Times that this is repeated at most."""
+
+RESCUE_QUALITY: Final = 80.0
+"""Trigger of the rotation rescue: quality of the most prominent face. Below are about 3 % of
+portraits and nearly all faces that are wrongly landmarked."""
+
+RESCUED_QUALITY: Final = 95.0
+"""Quality that ends a rescue after its first round: a face that was wrongly landmarked seldom
+reaches it."""
+
+RESCUE_OVERLAP: Final = 0.5
+"""Shared area over the smaller box from which faces of a rescue are one face."""
+
+RESCUE_TURNS: Final = ((90.0, 180.0, 270.0), (45.0, 135.0, 225.0, 315.0))
+"""Degrees at which a picture is searched when quality says so, in two rounds."""
+
+RESCUE_FACES: Final = 8
+"""Faces a round that are embedded to tell which orientation is right."""
 
 QUALITY_CHIP: Final = "arcface-112"
 """Chip template on which the measures of quality are taken."""
@@ -46,7 +75,7 @@ probably be missed than found."""
 INFINITE: Final = float("inf")
 
 QUALITY_LIMITS: Final = (
-    ("value", 90.0, INFINITE, "the face is hard to recognise (quality {:.0f} of 100)"),
+    ("value", 75.0, INFINITE, "the face is hard to recognise (quality {:.0f} of 100)"),
     ("inter_eye", 24.0, INFINITE, "the face is small ({:.0f} pixels between the eyes)"),
     ("sharpness", 6.0, INFINITE, "the face is blurred (sharpness {:.1f})"),
     ("brightness", 50.0, INFINITE, "the face is dark (mean luma {:.0f} of 255)"),
@@ -64,3 +93,9 @@ QUALITY_LIMITS: Final = (
 Limits are about the worst 1 to 2 % of portrait photographs; inter-eye 24 pixels is where the
 chip of 112 pixels (35 between the eyes) must be enlarged by half.
 """
+
+SURROUNDINGS: Final = 1.1
+"""Half side, in box sizes, of the square around a face that is turned and searched again."""
+
+STRAIGHT_SIDE: Final = 320
+"""Longest side to which those surroundings are reduced."""

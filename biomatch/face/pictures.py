@@ -1,10 +1,9 @@
 """Reading photographs: any size, orientation and depth -> (H, W, 3) uint8 RGB.
 
-A JPEG much larger than detection needs is decoded at an eighth, quarter or half of its size
-(the decoder scales in the frequency domain), which takes a fraction of the time.
+A picture much larger than detection needs is reduced while it is decoded, which takes a fraction
+of the time (JPEG scales in the frequency domain).
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from biomatch.errors import UnreadableSampleError
 from biomatch.face import parameters
 
 __all__ = ["Photograph", "read"]
-
-JPEG_START = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,12 @@ class Photograph:
         return float(self.size[0] / self.pixels.shape[1])
 
 
-def read(source: Path | str | bytes | NDArray[Any], name: str | None = None) -> Photograph:
+def read(
+    source: Path | str | bytes | NDArray[Any],
+    name: str | None = None,
+    *,
+    detail: int = parameters.FINE_SIDE,
+) -> Photograph:
     """Read a photograph from a file, its bytes, or an array.
 
     Parameters
@@ -55,6 +57,8 @@ def read(source: Path | str | bytes | NDArray[Any], name: str | None = None) -> 
         float in 0 to 1.
     name
         For error messages; default: the path.
+    detail
+        Longest side that detection needs; larger pictures are reduced to twice of it.
 
     Raises
     ------
@@ -65,22 +69,15 @@ def read(source: Path | str | bytes | NDArray[Any], name: str | None = None) -> 
         pixels = _from_array(source, name or "<array>")
         return Photograph(pixels, (pixels.shape[1], pixels.shape[0]), name or "<array>")
     called = name or ("<bytes>" if isinstance(source, bytes) else str(source))
-    data = source if isinstance(source, bytes) else _bytes(Path(source), called)
-    reduced = _reduced_jpeg(data, called)
-    if reduced is not None:
-        return reduced
+    side = round(parameters.DECODED_RATIO * detail)
     try:
-        pixels = images.to_rgb(images.read(data).pixels)
+        picture = images.read(source, max_side=side)
     except UnreadableSampleError as error:
         raise UnreadableSampleError(str(error).replace("<bytes>", called)) from error
-    return Photograph(pixels, (pixels.shape[1], pixels.shape[0]), called)
-
-
-def _bytes(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableSampleError(f"{name}: cannot be read ({error.strerror})") from error
+    pixels = images.to_rgb(picture.pixels)
+    height, width = pixels.shape[:2]
+    size = round(width / picture.scale), round(height / picture.scale)
+    return Photograph(pixels, size, called)
 
 
 def _from_array(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
@@ -106,25 +103,3 @@ def _from_array(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     return np.ascontiguousarray(images.to_rgb(pixels))
-
-
-def _reduced_jpeg(data: bytes, name: str) -> Photograph | None:
-    """Decode a large JPEG small; None when it is no large JPEG."""
-    from PIL import Image, ImageOps
-
-    if not data.startswith(JPEG_START):
-        return None
-    try:
-        picture: Image.Image = Image.open(io.BytesIO(data))
-        width, height = picture.size
-        longest = max(width, height)
-        if longest < 2 * parameters.DECODED_SIDE or width * height > images.MAX_PIXELS:
-            return None  # the general reader decodes or refuses it
-        target = parameters.DECODED_SIDE / longest
-        picture.draft("RGB", (round(width * target), round(height * target)))
-        picture = ImageOps.exif_transpose(picture)
-        pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UnreadableSampleError(f"{name}: is damaged or truncated ({error})") from error
-    across = (pixels.shape[1] > pixels.shape[0]) == (width > height)
-    return Photograph(pixels, (width, height) if across else (height, width), name)

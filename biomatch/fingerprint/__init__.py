@@ -12,25 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "FingerprintTemplate",
+    "Match",
     "MinutiaType",
     "Minutiae",
+    "calibrate",
+    "compare",
+    "enhance",
     "extract",
     "extract_many",
     "from_minutiae",
+    "match",
 ]
 
 if TYPE_CHECKING:
-    from biomatch.fingerprint.extraction import extract, extract_many, from_minutiae
+    from biomatch.fingerprint.calibration import calibrate
+    from biomatch.fingerprint.comparison import Match, compare, match
+    from biomatch.fingerprint.extraction import enhance, extract, extract_many, from_minutiae
     from biomatch.fingerprint.minutiae import Minutiae, MinutiaType
     from biomatch.fingerprint.template import FingerprintTemplate
 
 _HOME = {
     "FingerprintTemplate": "template",
+    "Match": "comparison",
     "MinutiaType": "minutiae",
     "Minutiae": "minutiae",
+    "calibrate": "calibration",
+    "compare": "comparison",
+    "enhance": "extraction",
     "extract": "extraction",
     "extract_many": "extraction",
     "from_minutiae": "extraction",
+    "match": "comparison",
 }
 
 

@@ -11,7 +11,8 @@ The weights live in ``calibration.json`` beside this module, with the data they 
 import functools
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from biomatch.types import Calibration
 
-__all__ = ["ScoreModel", "calibrate", "model"]
+__all__ = ["ScoreModel", "calibrate", "fit", "logistic", "model"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +36,8 @@ class ScoreModel:
         One a feature of `biomatch.fingerprint.scoring`, for log10 LR, shape (features,).
     bias
         Constant term.
+    dismissed
+        log10 LR of a pair that was dismissed before any movement was tried.
     tail_from, tail_fmr, tail_rate
         Above score `tail_from` the FMR is extrapolated: ``tail_fmr * exp(-tail_rate * (s -
         tail_from))``.
@@ -48,6 +51,7 @@ class ScoreModel:
 
     weights: Floats
     bias: float
+    dismissed: float
     tail_from: float
     tail_fmr: float
     tail_rate: float
@@ -59,12 +63,18 @@ class ScoreModel:
     @classmethod
     def parse(cls, values: dict[str, Any]) -> "ScoreModel":
         """Make a model of the JSON object."""
-        arrays = {name: np.array(values[name], np.float64) for name in ("weights", "levels", "fmr")}
-        plain = {
-            name: float(values[name])
-            for name in ("bias", "tail_from", "tail_fmr", "tail_rate", "limit")
-        }
-        return cls(**arrays, **plain, source=str(values["source"]))
+        return cls(
+            weights=np.array(values["weights"], np.float64),
+            bias=float(values["bias"]),
+            dismissed=float(values["dismissed"]),
+            tail_from=float(values["tail_from"]),
+            tail_fmr=float(values["tail_fmr"]),
+            tail_rate=float(values["tail_rate"]),
+            levels=np.array(values["levels"], np.float64),
+            fmr=np.array(values["fmr"], np.float64),
+            limit=float(values["limit"]),
+            source=str(values["source"]),
+        )
 
     def false_match_rate(self, scores: Floats) -> Floats:
         """Estimated FMR at each score as threshold."""
@@ -77,7 +87,7 @@ class ScoreModel:
 
 @functools.cache
 def model() -> ScoreModel:
-    """The shipped calibration."""
+    """Read the shipped calibration."""
     text = resources.files("biomatch.fingerprint").joinpath("calibration.json").read_text("utf-8")
     return ScoreModel.parse(json.loads(text))
 
@@ -131,3 +141,45 @@ def logistic(features: Floats, mated: NDArray[np.bool_], ridge: float) -> tuple[
     weights = beta[:-1] / deviation / math.log(10)
     bias = beta[-1] / math.log(10) - weights @ mean
     return weights, float(bias)
+
+
+def fit(
+    design: Floats, score: Callable[[ScoreModel], Floats], mated: NDArray[np.bool_],
+    passed: NDArray[np.bool_], *, source: str, ridge: float = 1e-3, body: float = 0.995,
+) -> ScoreModel:  # fmt: skip
+    """Fit weights on the pairs that were compared in full, then the FMR of the scores.
+
+    Parameters
+    ----------
+    design
+        (n, features) for the logistic regression.
+    score
+        Gives all n scores for a model.
+    mated, passed
+        (n,) same finger; compared in full.
+    source
+        What to say of the data.
+    ridge
+        See `logistic`.
+    body
+        Quantile of the non-mate scores above which the FMR is an exponential tail (a
+        generalised Pareto distribution of shape 0) fitted to the excesses.
+    """
+    weights, bias = logistic(design[passed], mated[passed], ridge)
+    share = [((~passed) & which).sum() + 0.5 for which in (mated, ~mated)]
+    dismissed = math.log10(share[0] / (mated.sum() + 1) / (share[1] / ((~mated).sum() + 1)))
+    empty = np.array([-1.0]), np.array([1.0])
+    bare = ScoreModel(weights, bias, dismissed, 0.0, 1.0, 1.0, *empty, 0.0, source)
+    nonmates = np.sort(score(bare)[~mated])
+    levels = np.quantile(nonmates, np.linspace(0, body, 40))
+    rates = 1 - np.searchsorted(nonmates, levels, side="left") / len(nonmates)
+    excess = nonmates[nonmates > levels[-1]] - levels[-1]
+    return replace(
+        bare,
+        tail_from=float(levels[-1]),
+        tail_fmr=float(rates[-1]),
+        tail_rate=float(1 / excess.mean()),
+        levels=levels,
+        fmr=rates,
+        limit=math.log10(len(nonmates)),
+    )

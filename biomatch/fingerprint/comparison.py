@@ -5,19 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.fingerprint.calibration import model
+from biomatch.fingerprint.calibration import ScoreModel, model
 from biomatch.fingerprint.cylinders import edges_of, inside
+from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import PackedPrints, kept_rows, pack, unpack_into
 from biomatch.fingerprint.pose import (
     BENT_DISTANCE,
     DISTANCE,
+    FIRST_DISTANCE,
+    SIDE,
     assign,
+    closeness,
+    count_ring,
     fit_pairs,
     fit_seed,
+    lay_grid,
     move,
     warp,
 )
@@ -28,26 +33,42 @@ from biomatch.fingerprint.template import FingerprintTemplate
 __all__ = ["Match", "compare", "match", "score_rows"]
 
 F32 = NDArray[np.float32]
+I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
 
 MAX_TURN = math.pi / 2
-"""Rotation up to which prints are compared, in radians: fingers are seldom put on turned further."""
+"""Rotation up to which prints are compared, in radians; fingers are seldom turned further."""
 MAX_PAIRS = 60
 """Pairs of minutiae that enter relaxation."""
-HYPOTHESES = 4
+HYPOTHESES = 3
 """Movements that are tried."""
-ROUNDS = 3
+FINALISTS = 2
+"""Movements that are bent, the best of those tried."""
+ROUNDS = 2
 """Rounds of pairing and fitting a movement."""
-BENDS = 2
+BENDS = 4
 """Rounds of pairing and bending."""
 SAME_MOVEMENT = 0.5
 """A seed that fits an earlier one this well would give the same movement."""
+RELAXED_FLOOR = 0.016
+"""Relaxed score below which no movement is tried."""
 MARGIN = 8.0
 """A minutia this far outside the other print's hull still lies in the overlap, in pixels."""
-N_FEATURES = 16
+RING = 30.0
+"""Outer radius of the ring about a minutia in which chance fits are counted, in pixels."""
+EXACT_DISTANCE = 6.0
+"""Pairs this close count as exact, less the further apart, in pixels."""
+N_FEATURES = 11
+RELAXED, OVERLAP_A, OVERLAP_B, UNPAIRED, CHANCE, PAIRS, WEIGHT, EXACT, ALIKE, TURN, SURPRISE = (
+    range(N_FEATURES)
+)
+"""Columns of the features, in this order: mean relaxed value; minutiae of each print in the
+overlap; quality left unpaired there; pairs expected by chance; pairs; pairs weighted by
+closeness; exact pairs weighted by both qualities; sum of the pairs' cylinder similarities;
+rotation; log likelihood ratio of so many pairs against chance (Poisson)."""
 
 
 class Print(NamedTuple):
@@ -57,6 +78,8 @@ class Print(NamedTuple):
     bits: U64
     cells: U64
     edges: F32
+    heads: I16
+    chain: I16
 
 
 class Work(NamedTuple):
@@ -73,27 +96,31 @@ class Work(NamedTuple):
     movement: F32
     moved: F32
     bent: F32
+    sums: F32
     partner: I32
     cost: F32
     owner: I32
+    movements: F32
     best_movement: F32
     best_partner: I32
     best_cost: F32
 
 
-@numba.njit(cache=True, nogil=True)
-def unpack(offsets: I64, points: U16, bits: U64, cells: U64, outline_offsets: I64,
-           outline: U16, row: int) -> Print:  # fmt: skip
-    """Take one print out of the packed arrays."""
+@native
+def unpack(packed: Any, row: int) -> Print:
+    """Take one print out of the arrays of `PackedPrints`."""
+    offsets, points, bits, cells, outline_offsets, outline = packed
     start, end = offsets[row], offsets[row + 1]
     plain = np.empty((5, end - start), np.float32)
     unpack_into(points[start:end], plain)
     corners = outline[outline_offsets[row] : outline_offsets[row + 1]]
     edges = edges_of(plain[0], plain[1], corners[::-1].astype(np.int64))
-    return Print(plain, bits[start:end], cells[start:end], edges)
+    heads, chain = np.empty(SIDE * SIDE, np.int16), np.empty(end - start, np.int16)
+    lay_grid(plain, heads, chain)
+    return Print(plain, bits[start:end], cells[start:end], edges, heads, chain)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def workspace(size_a: int, size_b: int) -> Work:
     """Scratch for prints of up to so many minutiae."""
     return Work(
@@ -108,16 +135,18 @@ def workspace(size_a: int, size_b: int) -> Work:
         np.empty(4, np.float32),
         np.empty((3, size_a), np.float32),
         np.empty((3, size_a), np.float32),
+        np.empty((7, size_a), np.float32),
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
         np.empty(size_b, np.int32),
+        np.empty((FINALISTS, 4), np.float32),
         np.empty(4, np.float32),
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
     """Find the pairs that support each other; return how many were considered."""
     rows, columns = a.plain.shape[1], b.plain.shape[1]
@@ -134,91 +163,106 @@ def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
     return count
 
 
-@numba.njit(cache=True, nogil=True)
-def refine(a: Print, b: Print, work: Work) -> int:
-    """Pair and fit until the rigid movement settles, then bend; return the number of pairs."""
+@native
+def settle(a: Print, b: Print, work: Work) -> float:
+    """Pair and fit until the rigid movement settles; return the weighted number of pairs."""
+    rows = a.plain.shape[1]
+    moved, partner, cost = work.moved[:, :rows], work.partner[:rows], work.cost[:rows]
+    owner = work.owner[: b.plain.shape[1]]
+    reach = FIRST_DISTANCE
+    for _ in range(ROUNDS):
+        move(a.plain, work.movement, moved)
+        assign(moved, b.plain, b.heads, b.chain, reach, partner, cost, owner)
+        if fit_pairs(a.plain, b.plain, partner, cost, work.movement) < 2:
+            return 0.0
+        reach = DISTANCE
+    total = np.float32(0)
+    for i in range(rows):
+        if partner[i] >= 0:
+            total += closeness(cost[i])
+    return float(total)
+
+
+@native
+def bend(a: Print, b: Print, work: Work) -> None:
+    """Pair and bend `BENDS` times from the rigid movement."""
     rows = a.plain.shape[1]
     moved, bent = work.moved[:, :rows], work.bent[:, :rows]
     partner, cost = work.partner[:rows], work.cost[:rows]
     owner = work.owner[: b.plain.shape[1]]
-    for r in range(ROUNDS):
-        move(a.plain, work.movement, moved)
-        assign(moved, b.plain, DISTANCE * (1.3 if r == 0 else 1.0), partner, cost, owner)
-        if fit_pairs(a.plain, b.plain, partner, cost, work.movement) < 2:
-            return 0
     move(a.plain, work.movement, moved)
-    pairs = assign(moved, b.plain, DISTANCE, partner, cost, owner)
+    assign(moved, b.plain, b.heads, b.chain, DISTANCE, partner, cost, owner)
     for _ in range(BENDS):
-        warp(moved, b.plain, partner, cost, bent)
-        pairs = assign(bent, b.plain, BENT_DISTANCE, partner, cost, owner)
-    return pairs
+        warp(moved, b.plain, partner, cost, work.sums[:, :rows], bent)
+        assign(bent, b.plain, b.heads, b.chain, BENT_DISTANCE, partner, cost, owner)
 
 
-@numba.njit(cache=True, nogil=True)
-def overlap(a: Print, b: Print, work: Work, out: F32) -> None:
-    """Count each print's minutiae that lie in the other: all, and by quality."""
-    out[:] = 0
+@native
+def measure_overlap(a: Print, b: Print, work: Work, f: F32) -> None:
+    """Count the minutiae of each print that lie in the other, and the quality left unpaired."""
     for i in range(a.plain.shape[1]):
-        if work.partner[i] >= 0 or inside(work.bent[0, i], work.bent[1, i], b.edges, MARGIN):
-            out[0] += 1
-            out[2] += a.plain[3, i]
+        if work.partner[i] >= 0:
+            f[OVERLAP_A] += 1
+        elif inside(work.bent[0, i], work.bent[1, i], b.edges, MARGIN):
+            f[OVERLAP_A] += 1
+            f[UNPAIRED] += a.plain[3, i]
     c, s = work.movement[0], work.movement[1]
     for j in range(b.plain.shape[1]):
         dx, dy = b.plain[0, j] - work.movement[2], b.plain[1, j] - work.movement[3]
-        if work.owner[j] >= 0 or inside(c * dx + s * dy, c * dy - s * dx, a.edges, MARGIN):
-            out[1] += 1
-            out[3] += b.plain[3, j]
+        if work.owner[j] >= 0:
+            f[OVERLAP_B] += 1
+        elif inside(c * dx + s * dy, c * dy - s * dx, a.edges, MARGIN):
+            f[OVERLAP_B] += 1
+            f[UNPAIRED] += b.plain[3, j]
 
 
-@numba.njit(cache=True, nogil=True)
+@native
+def count_chance(a: Print, b: Print, work: Work) -> float:
+    """Pairs to expect by chance: fitting minutiae in a ring about each place, by area."""
+    around = 0
+    for i in range(a.plain.shape[1]):
+        if work.partner[i] >= 0 or inside(work.bent[0, i], work.bent[1, i], b.edges, MARGIN):
+            around += count_ring(work.bent, i, b.plain, b.heads, b.chain, BENT_DISTANCE, RING)
+    return around * BENT_DISTANCE**2 / (RING**2 - BENT_DISTANCE**2)
+
+
+@native
 def describe(a: Print, b: Print, work: Work, f: F32) -> None:
-    """Features of the pairing that `refine` left in `work`."""
-    f[1:] = 0
-    shared = np.zeros(4, np.float32)
-    overlap(a, b, work, shared)
-    f[4:8] = shared
-    n_sim = 0
+    """Features of the pairing that `bend` left in `work`."""
+    f[OVERLAP_A:] = 0
+    measure_overlap(a, b, work, f)
+    f[CHANCE] = count_chance(a, b, work)
     for i in range(a.plain.shape[1]):
         j = work.partner[i]
         if j < 0:
             continue
-        w = math.exp(-0.5 * work.cost[i])
-        q = math.sqrt(a.plain[3, i] * b.plain[3, j])
-        f[1] += 1
-        f[2] += w
-        f[3] += w * q
-        if work.matrix[i, j] > 0:
-            f[8] += work.matrix[i, j]
-            n_sim += 1
-        if a.plain[4, i] == b.plain[4, j]:
-            f[9] += w
-        dx, dy = work.bent[0, i] - work.moved[0, i], work.bent[1, i] - work.moved[1, i]
-        f[10] += dx * dx + dy * dy
-        f[14] += q
-    f[11] = n_sim
-    f[12] = abs(math.atan2(work.movement[1], work.movement[0]))
-    f[13] = f[2] * f[2] / math.sqrt(max(f[4] * f[5], np.float32(1)))
+        dx, dy = b.plain[0, j] - work.bent[0, i], b.plain[1, j] - work.bent[1, i]
+        exact = np.float32(1) - (dx * dx + dy * dy) / np.float32(EXACT_DISTANCE**2)
+        f[PAIRS] += 1
+        f[WEIGHT] += closeness(work.cost[i])
+        f[EXACT] += max(np.float32(0), exact) * a.plain[3, i] * b.plain[3, j]
+        f[ALIKE] += work.matrix[i, j]
+    f[TURN] = abs(math.atan2(work.movement[1], work.movement[0]))
+    surprise = math.log((f[WEIGHT] + 0.5) / (f[CHANCE] + 0.5))
+    f[SURPRISE] = f[WEIGHT] * surprise
 
 
-@numba.njit(cache=True, nogil=True)
-def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> None:
-    """Features of one comparison."""
-    f[:] = 0
-    work.best_partner[:] = -1
-    count = consolidate(a, b, max_turn, work)
-    if count < 2:
-        return
-    f[0] = relaxed_score(work.relaxed, count)
-    order = np.argsort(-work.relaxed[:count], kind="mergesort")
-    tried = np.empty(HYPOTHESES, np.int64)
+@native
+def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
+    """Try the movements of the best pairs; leave the `FINALISTS` best in `work.movements`."""
     trials = 0
-    g = np.zeros(N_FEATURES, np.float32)
-    for seed in order:
-        fresh = True
-        for t in range(trials):
-            fresh = fresh and work.support[tried[t], seed] < SAME_MOVEMENT
-        if not fresh:
-            continue
+    tried = np.empty(HYPOTHESES, np.int64)
+    worth = np.zeros(FINALISTS, np.float32)
+    left = work.value[:count]
+    left[:] = work.relaxed[:count]
+    kept = 0
+    while trials < HYPOTHESES:
+        seed = int(np.argmax(left))
+        if left[seed] <= 0:
+            break
+        for p in range(count):
+            if p == seed or work.support[seed, p] > SAME_MOVEMENT:
+                left[p] = 0
         tried[trials] = seed
         trials += 1
         fit_seed(
@@ -234,62 +278,97 @@ def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> Non
             seed,
             work.movement,
         )
-        if refine(a, b, work) >= 2:
-            describe(a, b, work, g)
-            if g[13] > f[13]:
-                f[1:] = g[1:]
-                work.best_movement[:] = work.movement
-                work.best_partner[:] = work.partner
-                work.best_cost[:] = work.cost
-        if trials == HYPOTHESES:
-            break
+        found = settle(a, b, work)
+        place = FINALISTS
+        while place > 0 and found > worth[place - 1]:
+            place -= 1
+        if place < FINALISTS:
+            for k in range(FINALISTS - 1, place, -1):
+                worth[k] = worth[k - 1]
+                work.movements[k] = work.movements[k - 1]
+            worth[place] = found
+            work.movements[place] = work.movement
+            kept = min(kept + 1, FINALISTS)
+    return kept
 
 
-@numba.njit(cache=True, nogil=True)
+@native
+def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> None:
+    """Features of one comparison."""
+    f[:] = 0
+    work.best_partner[:] = -1
+    count = consolidate(a, b, max_turn, work)
+    if count < 2:
+        return
+    f[RELAXED] = relaxed_score(work.relaxed, count)
+    if f[RELAXED] < RELAXED_FLOOR:
+        return
+    g = np.zeros(N_FEATURES, np.float32)
+    best = -np.inf
+    for k in range(hypothesise(a, b, count, work)):
+        work.movement[:] = work.movements[k]
+        bend(a, b, work)
+        describe(a, b, work, g)
+        worth = g[SURPRISE] - g[UNPAIRED]
+        if worth > best:
+            best = worth
+            f[OVERLAP_A:] = g[OVERLAP_A:]
+            work.best_movement[:] = work.movement
+            work.best_partner[:] = work.partner
+            work.best_cost[:] = work.cost
+
+
+@native
 def compare_rows(probe: Any, probe_row: int, packed: Any, rows: I64, max_turn: float,
                  out: F32) -> None:  # fmt: skip
     """Compare one probe with many rows; features into `out` (rows, N_FEATURES)."""
-    a = unpack(*probe, probe_row)
+    a = unpack(probe, probe_row)
     largest = 0
     for row in rows:
         largest = max(largest, packed[0][row + 1] - packed[0][row])
     work = workspace(a.plain.shape[1], largest)
     for n in range(len(rows)):
-        compare_pair(a, unpack(*packed, rows[n]), max_turn, work, out[n])
+        compare_pair(a, unpack(packed, rows[n]), max_turn, work, out[n])
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def pair_up(probe: Any, reference: Any, max_turn: float) -> tuple[F32, I32, F32, F32]:
     """Features, partners, costs and movement of one comparison."""
-    a, b = unpack(*probe, 0), unpack(*reference, 0)
+    a, b = unpack(probe, 0), unpack(reference, 0)
     work = workspace(a.plain.shape[1], b.plain.shape[1])
     features = np.zeros(N_FEATURES, np.float32)
     compare_pair(a, b, max_turn, work, features)
     return features, work.best_partner, work.best_cost, work.best_movement
 
 
-def design(f: F32) -> NDArray[np.float64]:
-    """What the calibration weighs, shape (n, 6), from the kernels' features."""
-    f = f.astype(np.float64)
-    overlap_size = np.sqrt(np.maximum(f[:, 4] * f[:, 5], 1))
-    similarity = f[:, 8] / np.maximum(f[:, 11], 1)
-    return np.stack(
-        [
-            np.log(0.02 + f[:, 0]),
-            np.log(0.3 + f[:, 13]),
-            np.log1p(f[:, 1]),
-            f[:, 1] / overlap_size,
-            similarity,
-            f[:, 12],
-        ],
-        axis=1,
-    )
+def design(features: F32) -> NDArray[np.float64]:
+    """Bring the kernels' features to the form that the calibration weighs, shape (n, 7)."""
+    f = features.astype(np.float64)
+    columns = [f[:, k] for k in (SURPRISE, WEIGHT, UNPAIRED, ALIKE, EXACT, TURN)]
+    return np.stack([np.log(0.02 + f[:, RELAXED]), *columns], axis=1)
+
+
+def score(features: F32, fitted: ScoreModel) -> NDArray[np.float64]:
+    """log10 likelihood ratios of comparisons, not capped, from the kernels' features.
+
+    Pairs that no movement was tried for share the likelihood ratio of that event, ordered
+    among themselves by their relaxed score.
+    """
+    evidence = design(features) @ fitted.weights + fitted.bias
+    nearness = (0.02 + features[:, RELAXED].astype(np.float64)) / (0.02 + RELAXED_FLOOR)
+    dismissed = fitted.dismissed + np.log10(np.minimum(nearness, 1.0))
+    return np.where(features[:, PAIRS] > 0, evidence, dismissed)
 
 
 def score_rows(
-    probe: PackedPrints, packed: PackedPrints, rows: I64, max_turn: float = MAX_TURN
+    probe: PackedPrints,
+    packed: PackedPrints,
+    rows: I64,
+    *,
+    probe_row: int = 0,
+    max_turn: float = MAX_TURN,
 ) -> NDArray[np.float64]:
-    """Scores of the first print of `probe` against `rows` of `packed`, in one native call.
+    """Scores of one print of `probe` against `rows` of `packed`, in one native call.
 
     Returns
     -------
@@ -297,9 +376,9 @@ def score_rows(
         float64, shape (len(rows),): log10 likelihood ratios, not capped.
     """
     features = np.zeros((len(rows), N_FEATURES), np.float32)
-    compare_rows(probe.arrays, 0, packed.arrays, np.asarray(rows, np.int64), max_turn, features)
-    fitted = model()
-    return design(features) @ fitted.weights + fitted.bias
+    wanted = np.asarray(rows, np.int64)
+    compare_rows(probe.arrays, probe_row, packed.arrays, wanted, max_turn, features)
+    return score(features, model())
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,12 +463,11 @@ def match(
     features, partner, cost, movement = pair_up(a.arrays, b.arrays, max_turn)
     paired = np.flatnonzero(partner >= 0)
     kept_a, kept_b = kept_rows(probe), kept_rows(reference)
-    fitted = model()
     return Match(
-        score=float((design(features[None]) @ fitted.weights)[0] + fitted.bias),
+        score=float(score(features[None], model())[0]),
         pairs=np.stack([kept_a[paired], kept_b[partner[paired]]], axis=1).astype(np.int64),
-        weights=np.exp(-0.5 * cost[paired].astype(np.float64)),
+        weights=(1 - 0.25 * cost[paired].astype(np.float64)) ** 2,
         rotation=math.atan2(float(movement[1]), float(movement[0])) if len(paired) else 0.0,
         translation=(float(movement[2]), -float(movement[3])) if len(paired) else (0.0, 0.0),
-        overlap=(int(features[4]), int(features[5])),
+        overlap=(int(features[OVERLAP_A]), int(features[OVERLAP_B])),
     )

@@ -13,13 +13,13 @@ cylinders to what both can know.
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.minutiae import Minutiae
 
-__all__ = ["CELLS", "SECTIONS", "VERSION", "Cylinders", "encode", "hull"]
+__all__ = ["CELLS", "SECTIONS", "VERSION", "Cylinders", "encode", "hull_rows"]
 
 VERSION = 1
 """Raised whenever the same minutiae give other bits: indexes are then rebuilt."""
@@ -96,11 +96,6 @@ class Cylinders:
     cells: NDArray[np.uint64]
 
 
-def hull(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Row numbers of the points on the convex hull, in order (Andrew's monotone chain)."""
-    return np.asarray(_hull(x.astype(np.float32), y.astype(np.float32)))
-
-
 def encode(minutiae: Minutiae) -> Cylinders:
     """Make the cylinders of one print.
 
@@ -113,19 +108,20 @@ def encode(minutiae: Minutiae) -> Cylinders:
     bits = np.zeros((count, SECTIONS), np.uint64)
     cells = np.zeros(count, np.uint64)
     if count > MIN_NEIGHBOURS:
-        outline = hull(minutiae.x, minutiae.y)
+        outline = hull_rows(minutiae.x, minutiae.y)
         encode_into(minutiae.x, minutiae.y, minutiae.angle, outline, bits, cells)
     return Cylinders(bits, cells)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _turn(x: F32, y: F32, a: int, b: int, c: int) -> float:
     """Twice the signed area of the triangle a, b, c."""
     return float((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]))
 
 
-@numba.njit(cache=True, nogil=True)
-def _hull(x: F32, y: F32) -> I64:
+@native
+def hull_rows(x: F32, y: F32) -> I64:
+    """Row numbers of the points on the convex hull, in order (Andrew's monotone chain)."""
     count = len(x)
     order = np.argsort(x + y * np.float32(1e-6), kind="mergesort")
     chain = np.empty(2 * count + 1, np.int64)
@@ -145,7 +141,7 @@ def _hull(x: F32, y: F32) -> I64:
     return chain[: max(size - 1, 1)]
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def inside(px: float, py: float, edges: F32, offset: float) -> bool:
     """Whether a point lies inside a convex outline, or at most `offset` outside each edge.
 
@@ -157,7 +153,7 @@ def inside(px: float, py: float, edges: F32, offset: float) -> bool:
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def edges_of(x: F32, y: F32, outline: I64) -> F32:
     """Normalised edge equations of a hull for `inside`, float32, shape (edges, 3)."""
     count = len(outline)
@@ -173,9 +169,9 @@ def edges_of(x: F32, y: F32, outline: I64) -> F32:
     return edges
 
 
-@numba.njit(cache=True, nogil=True)
-def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> int:
-    """Word of the cells that lie in the print, for a minutia at (px, py)."""
+@native
+def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> np.uint64:
+    """Mark the cells that lie in the print, for a minutia at (px, py)."""
     word = np.uint64(0)
     for cell in range(CELLS):
         x = px + cos * DISC[cell, 0] + sin * DISC[cell, 1]
@@ -185,7 +181,7 @@ def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> in
     return word
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _gather(i: int, x: F32, y: F32, angle: F32, sums: F32) -> int:
     """Sum the neighbours' contributions to minutia i's cells; return how many contribute."""
     sums[:] = 0
@@ -213,7 +209,7 @@ def _gather(i: int, x: F32, y: F32, angle: F32, sums: F32) -> int:
     return neighbours
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def encode_into(x: F32, y: F32, angle: F32, outline: I64, bits: U64, cells: U64) -> None:
     """Write the cylinders of one print into `bits` (n, SECTIONS) and `cells` (n,)."""
     edges = edges_of(x, y, outline)
@@ -224,7 +220,7 @@ def encode_into(x: F32, y: F32, angle: F32, outline: I64, bits: U64, cells: U64)
         valid = _valid_cells(x[i], y[i], math.cos(angle[i]), math.sin(angle[i]), edges)
         count = 0
         for cell in range(CELLS):
-            count += (valid >> np.uint64(cell)) & np.uint64(1)
+            count += int((valid >> np.uint64(cell)) & np.uint64(1))
         if count < MIN_CELLS or _gather(i, x, y, angle, sums) < MIN_NEIGHBOURS:
             continue
         cells[i] = valid

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biomatch import images
 from biomatch.errors import (
+    FormatError,
     NoFeaturesError,
     OptionError,
     ResolutionError,
@@ -32,7 +33,16 @@ from biomatch.fingerprint.parameters import (
 from biomatch.fingerprint.template import MAX_SIDE, FingerprintTemplate
 from biomatch.types import ImpressionType
 
-__all__ = ["Extractor", "Print", "extract", "extract_many", "from_minutiae", "model_id", "prepare"]
+__all__ = [
+    "Extractor",
+    "Print",
+    "enhance",
+    "extract",
+    "extract_many",
+    "from_minutiae",
+    "model_id",
+    "prepare",
+]
 
 Source = Path | str | NDArray[Any]
 
@@ -41,6 +51,7 @@ class Extractor(StrEnum):
     """How minutiae are found."""
 
     LEADER = "leader"
+    CLASSICAL = "classical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,8 @@ def extract(
         one, 500 is assumed and the template's `ppi_stated` is False.
     extractor
         ``"leader"``: a network, accurate, about a quarter of a second a plain print on one
-        core.
+        core. ``"classical"``: no network, some 50 ms, less accurate and unfit for latents.
+        Templates of both can be compared with each other.
     finger_position
         ANSI/NIST-ITL position code, 0 = unknown.
     impression
@@ -143,7 +155,7 @@ def extract_many(
     finger_positions: Sequence[int] | None = None,
     impression: ImpressionType = ImpressionType.UNKNOWN,
     device: str = "cpu",
-) -> list[FingerprintTemplate | SampleError]:
+) -> list[FingerprintTemplate | SampleError | FormatError]:
     """Make templates of many impressions; a bad one becomes its error and the rest goes on.
 
     One thread works through them: a batch of prints costs a CPU what its prints cost, so
@@ -152,9 +164,9 @@ def extract_many(
     Returns
     -------
     list
-        For each source its template, or the `SampleError` that says why there is none.
+        For each source its template, or the error that says why there is none.
     """
-    results: list[FingerprintTemplate | SampleError] = []
+    results: list[FingerprintTemplate | SampleError | FormatError] = []
     for number, source in enumerate(sources):
         position = finger_positions[number] if finger_positions else 0
         try:
@@ -166,11 +178,29 @@ def extract_many(
                 impression=impression,
                 device=device,
             )
-        except SampleError as error:
+        except (SampleError, FormatError) as error:
             results.append(error)
         else:
             results.append(template)
     return results
+
+
+def enhance(source: Source, ppi: float | None = None) -> NDArray[np.uint8]:
+    """Make the filtered picture that the classical extractor sees, to draw minutiae on.
+
+    Returns
+    -------
+    ndarray
+        Grey, uint8, shape (h, w) at 500 ppi; ridges dark, background 255.
+
+    Raises
+    ------
+    UnreadableSampleError, ResolutionError, NoFeaturesError
+        As in `extract`.
+    """
+    from biomatch.fingerprint import classical
+
+    return classical.picture(classical.enhance(prepare(source, ppi).image))
 
 
 def from_minutiae(
@@ -235,10 +265,13 @@ def model_id(extractor: str = Extractor.LEADER) -> str:
     OptionError
         No such extractor.
     """
-    from biomatch.fingerprint import leader
+    if _known(extractor) is Extractor.LEADER:
+        from biomatch.fingerprint import leader
 
-    _known(extractor)
-    return leader.model_id()
+        return leader.model_id()
+    from biomatch.fingerprint import classical
+
+    return classical.MODEL_ID
 
 
 def prepare(source: Source, ppi: float | None = None) -> Print:
@@ -275,10 +308,13 @@ def inside_polygon(minutiae: Minutiae, polygon: NDArray[np.float64]) -> NDArray[
 
 
 def _find(image: NDArray[np.uint8], extractor: str, device: str) -> Minutiae:
-    from biomatch.fingerprint import leader
+    if _known(extractor) is Extractor.LEADER:
+        from biomatch.fingerprint import leader
 
-    _known(extractor)
-    return leader.find(image, device=device)
+        return leader.find(image, device=device)
+    from biomatch.fingerprint import classical
+
+    return classical.find(image)
 
 
 def _known(extractor: str) -> Extractor:

@@ -1,7 +1,7 @@
 """The packed references of one segment: shortlist by votes, then exact comparison."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from biomatch.fingerprint import votes
 from biomatch.fingerprint.comparison import MAX_TURN, score_rows
 from biomatch.fingerprint.packing import PackedPrints, pack
+from biomatch.fingerprint.postings import Postings
 from biomatch.fingerprint.template import FingerprintTemplate
 from biomatch.types import BoolArray, FloatArray, RowArray
 
 __all__ = ["FingerprintGallery", "FingerprintOptions"]
+
+INDEXED_FROM = 5000
+"""Galleries of fewer prints are scanned: some 30 ms of one core."""
+RECOUNT = 4
+"""Prints whose votes are counted exactly, times the shortlist's size."""
+MIN_RECOUNT = 2000
+"""The same, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +48,43 @@ def _max_turn(options: object | None) -> float:
 
 
 class FingerprintGallery:
-    """References of one segment, read-only; implements `biomatch.types.Gallery`."""
+    """References of one segment, read-only; implements `biomatch.types.Gallery`.
 
-    def __init__(self, prints: PackedPrints) -> None:
+    Stage 1 counts votes of similar, equally turned cylinders: over all cylinders of up to
+    `INDEXED_FROM` prints (or of so few that a filter leaves), above that through `Postings`,
+    whose best are then counted over all cylinders too.
+    """
+
+    def __init__(self, prints: PackedPrints, postings: Postings | None = None) -> None:
         self.prints = prints
+        self.postings = postings
 
     @classmethod
-    def build(cls, templates: Sequence[FingerprintTemplate]) -> "FingerprintGallery":
-        """Pack references and make their cylinders."""
-        return cls(pack(templates))
+    def build(cls, templates: Iterable[FingerprintTemplate]) -> "FingerprintGallery":
+        """Pack references, make their cylinders and, for a large gallery, the index."""
+        return cls.of(pack(templates))
+
+    @classmethod
+    def of(cls, prints: PackedPrints) -> "FingerprintGallery":
+        """Make a gallery of packed prints."""
+        return cls(prints, Postings.build(prints) if len(prints) >= INDEXED_FROM else None)
 
     @classmethod
     def load(cls, folder: Path) -> "FingerprintGallery":
         """Map what `save` wrote."""
-        return cls(PackedPrints.load(folder))
+        prints = PackedPrints.load(folder)
+        return cls(prints, Postings.load(folder) if len(prints) >= INDEXED_FROM else None)
 
     def save(self, folder: Path) -> None:
         """Write the arrays into an existing, empty folder."""
         self.prints.save(folder)
+        if self.postings is not None:
+            self.postings.save(folder)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of prints and index."""
+        return self.prints.nbytes + (self.postings.nbytes if self.postings else 0)
 
     def __len__(self) -> int:
         return len(self.prints)
@@ -71,15 +98,19 @@ class FingerprintGallery:
         options: object | None = None,
     ) -> list[RowArray]:
         """Rows worth comparing with each probe, most votes first (see `votes`)."""
-        rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        return [self._shortlist(probe, rows, size, _max_turn(options)) for probe in probes]
+        turn = _max_turn(options)
+        return [self._shortlist(pack([probe]), size, allowed, turn) for probe in probes]
 
     def _shortlist(
-        self, probe: FingerprintTemplate, rows: RowArray, size: int, max_turn: float
+        self, probe: PackedPrints, size: int, allowed: BoolArray | None, max_turn: float
     ) -> RowArray:
-        count = self._votes(pack([probe]), rows, max_turn)
-        best = np.argsort(-count, kind="stable")[:size]
-        chosen: RowArray = rows[best]
+        rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+        if self.postings is not None and len(rows) > INDEXED_FROM:
+            rating = self.postings.votes(probe, max_turn, allowed)[rows]
+            recounted = min(max(RECOUNT * size, MIN_RECOUNT), len(rows))
+            rows = rows[np.sort(np.argpartition(-rating, recounted - 1)[:recounted])]
+        count = self._votes(probe, rows, max_turn)
+        chosen: RowArray = rows[np.argsort(-count, kind="stable")[:size]]
         return chosen
 
     def _votes(self, probe: PackedPrints, rows: RowArray, max_turn: float) -> NDArray[np.float32]:
@@ -95,4 +126,4 @@ class FingerprintGallery:
         self, probe: FingerprintTemplate, rows: RowArray, *, options: object | None = None
     ) -> FloatArray:
         """Exact comparison scores of the probe against `rows` (see `comparison.compare`)."""
-        return score_rows(pack([probe]), self.prints, rows, _max_turn(options))
+        return score_rows(pack([probe]), self.prints, rows, max_turn=_max_turn(options))

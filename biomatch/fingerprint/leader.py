@@ -22,7 +22,7 @@ from biomatch.fingerprint.parameters import (
     TILE_MARGIN,
 )
 
-__all__ = ["MODEL", "find", "model_id"]
+__all__ = ["MODEL", "find", "model_id", "pad", "run"]
 
 MODEL = "leader"
 STEP = 32
@@ -65,7 +65,7 @@ def find(
     step = -(-tile // STEP) * STEP
     margin = TILE_MARGIN if max(padded.shape) > step + 2 * TILE_MARGIN else max(padded.shape)
     found = [
-        _run(session, padded, core, margin, quality)
+        run(session, padded, core, margin, quality)
         for core in _cores(padded.shape, step if margin == TILE_MARGIN else max(padded.shape))
         if not _blank(padded, core)
     ]
@@ -103,14 +103,33 @@ def _blank(image: NDArray[np.uint8], core: tuple[slice, slice]) -> bool:
     return int(np.ptp(image[core])) < MIN_CONTRAST
 
 
-def _run(
+def run(
     session: Any,
     image: NDArray[np.uint8],
     core: tuple[slice, slice],
     margin: int,
     quality: float,
 ) -> NDArray[np.float64]:
-    """Minutiae of one core: rows (x, y, angle, type, quality) in pixels of `image`."""
+    """Find the minutiae of one core of a padded image.
+
+    Parameters
+    ----------
+    session
+        ONNX Runtime session of the network.
+    image
+        Padded image, uint8, shape (h, w), both multiples of 32.
+    core
+        Rows and columns that are asked for.
+    margin
+        Pixels around the core that the network sees as well.
+    quality
+        Least quality.
+
+    Returns
+    -------
+    ndarray
+        Rows (x, y, angle, type, quality) in pixels of `image`, float64, shape (m, 5).
+    """
     top, left = (max(part.start - margin, 0) for part in core)
     bottom, right = (part.stop + margin for part in core)
     window = image[top:bottom, left:right]

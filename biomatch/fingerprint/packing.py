@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.fingerprint import cylinders
+from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.minutiae import TAU, Minutiae
 from biomatch.fingerprint.template import FingerprintTemplate
 
@@ -111,7 +111,7 @@ def _grid(minutiae: Minutiae) -> NDArray[np.uint16]:
     return np.stack(columns, axis=1).astype(np.uint16)
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def unpack_into(points: NDArray[np.uint16], out: NDArray[np.float32]) -> None:
     """Write x, y (up), angle, quality, type of packed points to the rows of `out` (5, n)."""
     for i in range(points.shape[0]):
@@ -122,7 +122,7 @@ def unpack_into(points: NDArray[np.uint16], out: NDArray[np.float32]) -> None:
         out[4, i] = points[i, 2] & 3
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def _encode_all(
     offsets: NDArray[np.int64],
     points: NDArray[np.uint16],
@@ -139,7 +139,7 @@ def _encode_all(
         plain = np.empty((5, end - start), np.float32)
         unpack_into(points[start:end], plain)
         y = -plain[1]
-        corners = cylinders._hull(plain[0], y)
+        corners = cylinders.hull_rows(plain[0], y)
         for corner in corners:
             outline[used] = corner
             used += 1

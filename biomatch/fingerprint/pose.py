@@ -9,40 +9,59 @@ pairs make, so that no pair vouches for itself.
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assign", "fit_pairs", "fit_seed", "move", "warp"]
+from biomatch.fingerprint.kernels import native
+
+__all__ = ["assign", "count_ring", "fit_pairs", "fit_seed", "lay_grid", "move", "warp"]
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 
 DISTANCE = 14.0
 """Distance at which two minutiae no longer pair, in pixels, under a rigid movement."""
+FIRST_DISTANCE = 18.0
+"""The same for a movement that has not settled."""
 BENT_DISTANCE = 12.0
 """The same once the movement follows the distortion."""
-ANGLE = 0.45
+ANGLE = 0.6
 """Difference of directions at which two minutiae no longer pair, in radians."""
 SEED_LEVER = 20.0
 """Lever arm in pixels that makes a direction weigh as much as a position in a seed's fit."""
 PAIR_LEVER = 14.0
 """The same in a fit to paired minutiae."""
-REACH = 60.0
-"""Standard deviation of the displacement field's kernel in pixels."""
-STIFFNESS = 1.0
-"""Weight of the pull towards no displacement, in pairs."""
+REACH = 93.0
+"""Pairs up to this far away guide a minutia, in pixels: biweight kernel, as wide as a Gaussian
+of 35 px, some four ridges; a narrower one sees too few pairs, a wider one bends too little."""
+STIFFNESS = 0.3
+"""Weight of the pull towards no displacement and no local rotation, in pairs."""
+CELL = 32.0
+"""Side of a grid cell in pixels: no less than any search radius."""
+SIDE = 32
+"""The grid repeats after so many cells (a power of two)."""
+OFFSET = 1024 * SIDE
+"""Makes cell numbers positive wherever a movement puts a minutia."""
 TAU = 2 * math.pi
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def wrap(angle: float) -> float:
     """Bring an angle difference into [-π, π)."""
     return angle - TAU * math.floor(angle / TAU + 0.5)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _solve(sums: F32, movement: F32) -> None:
+@native
+def closeness(cost: float) -> np.float32:
+    """Weight of a pair by its cost: 1 exactly on each other, 1/4 at the limit, nearly exp(-c/2)."""
+    rest = np.float32(1) - np.float32(0.25) * cost
+    return rest * rest
+
+
+@native
+def _solve(sums: F64, movement: F32) -> None:
     """Weighted Procrustes from sums w, wax, way, wbx, wby, Σ dot, Σ cross, lever cos, lever sin."""
     w = sums[0]
     ax, ay, bx, by = sums[1] / w, sums[2] / w, sums[3] / w, sums[4] / w
@@ -55,8 +74,8 @@ def _solve(sums: F32, movement: F32) -> None:
     movement[3] = by - (sin * ax + cos * ay)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _add(sums: F32, w: float, ax: float, ay: float, bx: float, by: float,
+@native
+def _add(sums: F64, w: float, ax: float, ay: float, bx: float, by: float,
          cos: float, sin: float, lever: float) -> None:  # fmt: skip
     sums[0] += w
     sums[1] += w * ax
@@ -69,7 +88,7 @@ def _add(sums: F32, w: float, ax: float, ay: float, bx: float, by: float,
     sums[8] += w * lever * lever * sin
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def fit_seed(a: F32, b: F32, first: I32, second: I32, cos: F32, sin: F32, count: int,
              relaxed: F32, support: F32, seed: int, movement: F32) -> None:  # fmt: skip
     """Fit the movement of a seed pair and of the pairs that support it.
@@ -91,7 +110,7 @@ def fit_seed(a: F32, b: F32, first: I32, second: I32, cos: F32, sin: F32, count:
     movement[3] += y1 - (movement[1] * x0 + movement[0] * y0)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def fit_pairs(a: F32, b: F32, partner: I32, cost: F32, movement: F32) -> int:
     """Fit the movement to paired minutiae, close pairs weighing more; return their number."""
     sums = np.zeros(9, np.float64)
@@ -102,14 +121,14 @@ def fit_pairs(a: F32, b: F32, partner: I32, cost: F32, movement: F32) -> int:
             continue
         pairs += 1
         turn = b[2, j] - a[2, i]
-        _add(sums, math.exp(-0.5 * cost[i]), a[0, i], a[1, i], b[0, j], b[1, j],
+        _add(sums, float(closeness(cost[i])), a[0, i], a[1, i], b[0, j], b[1, j],
              math.cos(turn), math.sin(turn), PAIR_LEVER)  # fmt: skip
     if pairs >= 2:
         _solve(sums, movement)
     return pairs
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def move(a: F32, movement: F32, out: F32) -> None:
     """Move print a rigidly: rows x, y, angle of `out`."""
     c, s = movement[0], movement[1]
@@ -120,72 +139,133 @@ def move(a: F32, movement: F32, out: F32) -> None:
         out[2, i] = a[2, i] + turn
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def assign(moved: F32, b: F32, distance: float, partner: I32, cost: F32, owner: I32) -> int:
-    """Pair each minutia with its best partner, one to one; return the number of pairs.
+@native
+def _bucket(x: float, y: float, right: int, up: int) -> int:
+    """Bucket of the grid cell that lies (right, up) of a point's own."""
+    column = int(x * np.float32(1 / CELL) + np.float32(OFFSET)) + right
+    row = int(y * np.float32(1 / CELL) + np.float32(OFFSET)) + up
+    return (column & (SIDE - 1)) * SIDE + (row & (SIDE - 1))
+
+
+@native
+def lay_grid(b: F32, heads: I16, chain: I16) -> None:
+    """Sort minutiae into a wrapped grid of `SIDE`² buckets, so that neighbours are at hand.
+
+    ``heads[bucket]`` is the first minutia of a bucket, ``chain[j]`` the one after j, -1 none.
+    """
+    heads[:] = -1
+    for j in range(b.shape[1] - 1, -1, -1):
+        bucket = _bucket(b[0, j], b[1, j], 0, 0)
+        chain[j] = heads[bucket]
+        heads[bucket] = j
+
+
+@native
+def assign(moved: F32, b: F32, heads: I16, chain: I16, distance: float, partner: I32, cost: F32,
+           owner: I32) -> None:  # fmt: skip
+    """Pair each minutia with its best partner, one to one.
 
     The cost of a pair is its squared distance over `distance`² plus its squared difference of
-    directions over `ANGLE`²; a minutia that two others want goes to the closer.
+    directions over `ANGLE`²; a minutia that two others want goes to the closer. `distance` is
+    at most `CELL`.
     """
     owner[:] = -1
     limit = np.float32(distance * distance)
     scale, turn_scale = np.float32(1 / limit), np.float32(1 / (ANGLE * ANGLE))
-    pairs = 0
     for i in range(moved.shape[1]):
         partner[i] = -1
         x, y, angle = moved[0, i], moved[1, i], moved[2, i]
         best, choice = np.float32(2.0), -1
-        for j in range(b.shape[1]):
-            dx, dy = b[0, j] - x, b[1, j] - y
-            square = dx * dx + dy * dy
-            if square < limit:
-                turn = wrap(b[2, j] - angle)
-                if abs(turn) < ANGLE:
-                    price = square * scale + turn * turn * turn_scale
-                    if price < best and (owner[j] < 0 or price < cost[owner[j]]):
-                        best, choice = price, j
+        for right in range(-1, 2):
+            for up in range(-1, 2):
+                j = heads[_bucket(x, y, right, up)]
+                while j >= 0:
+                    dx, dy = b[0, j] - x, b[1, j] - y
+                    square = dx * dx + dy * dy
+                    if square < limit:
+                        turn = np.float32(wrap(b[2, j] - angle))
+                        price = square * scale + turn * turn * turn_scale
+                        wanted = price < best and abs(turn) < ANGLE
+                        if wanted and (owner[j] < 0 or price < cost[owner[j]]):
+                            best, choice = price, j
+                    j = chain[j]
         if choice >= 0:
             if owner[choice] >= 0:
                 partner[owner[choice]] = -1
-                pairs -= 1
             owner[choice] = i
             partner[i], cost[i] = choice, best
-            pairs += 1
-    return pairs
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def warp(moved: F32, b: F32, partner: I32, cost: F32, out: F32) -> None:
-    """Bend a rigidly moved print by the displacement field of its pairs.
+@native
+def count_ring(
+    bent: F32, i: int, b: F32, heads: I16, chain: I16, inner: float, outer: float
+) -> int:
+    """Minutiae that fit minutia i in direction and lie `inner` to `outer` pixels from it."""
+    x, y, angle = bent[0, i], bent[1, i], bent[2, i]
+    least, most = np.float32(inner * inner), np.float32(outer * outer)
+    found = 0
+    for right in range(-1, 2):
+        for up in range(-1, 2):
+            j = heads[_bucket(x, y, right, up)]
+            while j >= 0:
+                dx, dy = b[0, j] - x, b[1, j] - y
+                square = dx * dx + dy * dy
+                if least <= square < most and abs(wrap(b[2, j] - angle)) < ANGLE:
+                    found += 1
+                j = chain[j]
+    return found
 
-    Each minutia's displacement is the kernel-weighted mean over the other pairs (itself left
-    out) of their residual position and direction.
+
+@native
+def _lean(moved: F32, pair: F32, own: int, sums: F32) -> None:
+    """Add one pair (x, y, x', y', cos, sin, weight) to every minutia's local fit but its own."""
+    ax, ay, bx, by = pair[0], pair[1], pair[2], pair[3]
+    weight = pair[6]
+    turn_dot = np.float32(PAIR_LEVER * PAIR_LEVER) * pair[4]
+    turn_cross = np.float32(PAIR_LEVER * PAIR_LEVER) * pair[5]
+    scale = np.float32(1 / (REACH * REACH))
+    total, px, py, qx, qy = sums[0], sums[1], sums[2], sums[3], sums[4]
+    dot, cross, mx, my = sums[5], sums[6], moved[0], moved[1]
+    for i in range(moved.shape[1]):
+        x, y = mx[i], my[i]
+        ux, uy, vx, vy = ax - x, ay - y, bx - x, by - y
+        near = max(np.float32(0), np.float32(1) - (ux * ux + uy * uy) * scale)
+        w = np.float32(0) if i == own else weight * near * near
+        total[i] += w
+        px[i] += w * ux
+        py[i] += w * uy
+        qx[i] += w * vx
+        qy[i] += w * vy
+        dot[i] += w * (ux * vx + uy * vy + turn_dot)
+        cross[i] += w * (ux * vy - uy * vx + turn_cross)
+
+
+@native
+def warp(moved: F32, b: F32, partner: I32, cost: F32, sums: F32, out: F32) -> None:
+    """Bend a rigidly moved print: each minutia follows the pairs around it.
+
+    For each minutia a local rigid movement is fitted to the *other* pairs, near ones weighing
+    more (biweight of `REACH`), and pulled towards no movement by `STIFFNESS` pairs. `sums` is
+    scratch, float32, shape (7, n).
     """
-    count = moved.shape[1]
-    listed = np.empty(count, np.int32)
-    rx, ry = np.empty(count, np.float32), np.empty(count, np.float32)
-    ra, weight = np.empty(count, np.float32), np.empty(count, np.float32)
-    pairs = 0
-    for i in range(count):
+    sums[:] = 0
+    sums[0] = STIFFNESS
+    sums[5] = STIFFNESS * PAIR_LEVER * PAIR_LEVER
+    pair = np.empty(7, np.float32)
+    for i in range(moved.shape[1]):
         j = partner[i]
         if j >= 0:
-            listed[pairs] = i
-            rx[pairs], ry[pairs] = b[0, j] - moved[0, i], b[1, j] - moved[1, i]
-            ra[pairs] = wrap(b[2, j] - moved[2, i])
-            weight[pairs] = math.exp(-0.5 * cost[i])
-            pairs += 1
-    scale = np.float32(-0.5 / (REACH * REACH))
-    for i in range(count):
-        total, sx, sy, sa = np.float32(STIFFNESS), np.float32(0), np.float32(0), np.float32(0)
-        for p in range(pairs):
-            k = listed[p]
-            if k != i:
-                dx, dy = moved[0, k] - moved[0, i], moved[1, k] - moved[1, i]
-                w = weight[p] * math.exp(scale * (dx * dx + dy * dy))
-                total += w
-                sx += w * rx[p]
-                sy += w * ry[p]
-                sa += w * ra[p]
-        out[0, i] = moved[0, i] + sx / total
-        out[1, i] = moved[1, i] + sy / total
-        out[2, i] = moved[2, i] + sa / total
+            turn = b[2, j] - moved[2, i]
+            pair[0], pair[1], pair[2], pair[3] = moved[0, i], moved[1, i], b[0, j], b[1, j]
+            pair[4], pair[5], pair[6] = math.cos(turn), math.sin(turn), closeness(cost[i])
+            _lean(moved, pair, i, sums)
+    for i in range(moved.shape[1]):
+        share = np.float32(1) / sums[0, i]
+        px, py, qx, qy = sums[1, i], sums[2, i], sums[3, i], sums[4, i]
+        dot = sums[5, i] - (px * qx + py * qy) * share
+        cross = sums[6, i] - (px * qy - py * qx) * share
+        length = math.sqrt(dot * dot + cross * cross) + np.float32(1e-9)
+        c, s = dot / length, cross / length
+        out[0, i] = moved[0, i] + (qx - (c * px - s * py)) * share
+        out[1, i] = moved[1, i] + (qy - (s * px + c * py)) * share
+        out[2, i] = moved[2, i] + math.atan2(s, c)

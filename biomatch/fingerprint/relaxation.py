@@ -7,9 +7,10 @@ that the loops run as vector instructions.
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from biomatch.fingerprint.kernels import native
 
 __all__ = ["compatibility", "relax", "relaxed_score"]
 
@@ -36,11 +37,14 @@ SCORE_PAIRS = 10
 """Pairs that the relaxed score rests on (paper, section III-C: n_P between 4 and 12)."""
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def compatibility(
     a: F32, b: F32, first: I32, second: I32, count: int, cos: F32, sin: F32, out: F32
 ) -> None:
     """How well each pair q fits the movement that pair p implies, 0 to 1, into `out` (p, q).
+
+    A pair does not support itself; two pairs that share a minutia support each other only when
+    the other minutiae are closer than `DISTANCE`.
 
     `a` and `b` have rows x, y (up), angle; `cos` and `sin` are of each pair's rotation.
     """
@@ -52,8 +56,9 @@ def compatibility(
     one = np.float32(1)
     turn = np.float32(1 / (1 - math.cos(TURN)))
     bearing = np.float32(1 - math.cos(BEARING))
+    cosines, sines = cos[:count], sin[:count]
     for p in range(count):
-        c, s = cos[p], sin[p]
+        c, s, line = cos[p], sin[p], out[p, :count]
         for q in range(count):
             dx, dy, ex, ey = ax[q] - ax[p], ay[q] - ay[p], bx[q] - bx[p], by[q] - by[p]
             length_a = dx * dx + dy * dy
@@ -62,18 +67,15 @@ def compatibility(
             gap = length_a + length_b - 2 * product
             reach = np.float32(DISTANCE) + np.float32(STRETCH) * math.sqrt(length_a)
             near = max(np.float32(0), one - gap / (reach * reach))
-            turned = max(np.float32(0), one - (one - c * cos[q] - s * sin[q]) * turn)
+            turned = max(np.float32(0), one - (one - c * cosines[q] - s * sines[q]) * turn)
             along = ((c * dx - s * dy) * ex + (s * dx + c * dy) * ey) / product
             slack = bearing + np.float32(JITTER * JITTER / 2) / product
             aligned = max(np.float32(0), one - (one - along) / slack)
-            out[p, q] = near * turned * aligned
-    for p in range(count):
-        for q in range(count):
-            if first[p] == first[q] or second[p] == second[q]:
-                out[p, q] = 0
+            line[q] = near * turned * aligned
+        out[p, p] = 0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@native
 def relax(matrix: F32, value: F32, count: int, out: F32) -> None:
     """Let pairs support each other for `ROUNDS` rounds, from `value` into `out`."""
     crowd = np.float32((1 - KEEP) / max(min(count, CROWD) - 1, 1))
@@ -88,7 +90,7 @@ def relax(matrix: F32, value: F32, count: int, out: F32) -> None:
         out[:count] = fresh
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def relaxed_score(relaxed: F32, count: int) -> float:
     """Mean of the `SCORE_PAIRS` best relaxed values, 0 to about 1; missing pairs count 0."""
     best = np.zeros(SCORE_PAIRS, np.float32)

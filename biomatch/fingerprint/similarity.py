@@ -3,12 +3,12 @@
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from biomatch.fingerprint.cylinders import CELLS, SECTIONS
+from biomatch.fingerprint.kernels import native
 
 __all__ = ["count_ones", "similarities", "strongest_pairs"]
 
@@ -21,13 +21,13 @@ MIN_COMMON = CELLS // 2
 the base; half keeps small overlaps)."""
 PER_MINUTIA = 2
 """Pairs that one minutia may take part in."""
-LEVELS = 256
+LEVELS = 512
 ROOTS = np.sqrt(np.arange(SECTIONS * 64 + 1)).astype(np.float32)
 
 
 @intrinsic  # type: ignore[misc, unused-ignore]
-def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
-    """Number of set bits of a uint64: one machine instruction."""
+def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001 - numba calls it so
+    """Count the set bits of a uint64: one machine instruction."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         return builder.ctpop(args[0])
@@ -35,7 +35,7 @@ def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
     return word(word), codegen
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def similarities(
     angle_a: F32, bits_a: U64, cells_a: U64, angle_b: F32, bits_b: U64, cells_b: U64,
     max_turn: float, out: F32,
@@ -46,65 +46,82 @@ def similarities(
     bits). 0 where the directions differ by more than `max_turn` radians, where a cylinder is
     unusable, or where too few cells are common.
     """
+    limit, half = np.float32(max_turn), np.float32(math.pi)
     for i in range(len(cells_a)):
+        own, angle, line = cells_a[i], angle_a[i], out[i]
+        a0, a1, a2 = bits_a[i, 0], bits_a[i, 1], bits_a[i, 2]
+        a3, a4, a5 = bits_a[i, 3], bits_a[i, 4], bits_a[i, 5]
         for j in range(len(cells_b)):
-            out[i, j] = 0
-            common = cells_a[i] & cells_b[j]
-            if count_ones(common) < MIN_COMMON:
+            line[j] = 0
+            turn = half - abs(half - abs(angle - angle_b[j]))
+            common = own & cells_b[j]
+            if turn > limit or count_ones(common) < MIN_COMMON:
                 continue
-            turn = abs(angle_a[i] - angle_b[j])
-            if min(turn, 2 * math.pi - turn) > max_turn:
-                continue
-            ones_a, ones_b, differing = np.uint64(0), np.uint64(0), np.uint64(0)
-            for section in range(SECTIONS):
-                a, b = bits_a[i, section] & common, bits_b[j, section] & common
-                ones_a += count_ones(a)
-                ones_b += count_ones(b)
-                differing += count_ones(a ^ b)
+            b0, b1, b2 = bits_b[j, 0], bits_b[j, 1], bits_b[j, 2]
+            b3, b4, b5 = bits_b[j, 3], bits_b[j, 4], bits_b[j, 5]
+            ones_a = (
+                count_ones(a0 & common) + count_ones(a1 & common) + count_ones(a2 & common)
+                + count_ones(a3 & common) + count_ones(a4 & common) + count_ones(a5 & common)
+            )  # fmt: skip
+            ones_b = (
+                count_ones(b0 & common) + count_ones(b1 & common) + count_ones(b2 & common)
+                + count_ones(b3 & common) + count_ones(b4 & common) + count_ones(b5 & common)
+            )  # fmt: skip
+            shared = (
+                count_ones(a0 & b0) + count_ones(a1 & b1) + count_ones(a2 & b2)
+                + count_ones(a3 & b3) + count_ones(a4 & b4) + count_ones(a5 & b5)
+            )  # fmt: skip
             length = ROOTS[ones_a] + ROOTS[ones_b]
             if length > 0:
-                out[i, j] = 1 - ROOTS[differing] / length
+                line[j] = np.float32(1) - ROOTS[ones_a + ones_b - 2 * shared] / length
 
 
-@numba.njit(cache=True, nogil=True)
-def _floor_level(matrix: F32, rows: int, columns: int, wanted: int) -> float:
-    """Similarity that about `wanted` entries reach."""
+@native
+def _level(similarity: float) -> int:
+    return int(similarity * np.float32(LEVELS - 1))
+
+
+@native
+def _floor_level(matrix: F32, rows: int, columns: int, wanted: int, starts: I32) -> int:
+    """Level that about `wanted` entries reach; `starts` receives where each level is listed."""
     histogram = np.zeros(LEVELS, np.int32)
     for i in range(rows):
         for j in range(columns):
-            histogram[int(matrix[i, j] * (LEVELS - 1))] += 1
+            if matrix[i, j] > 0:
+                histogram[_level(matrix[i, j])] += 1
     seen = 0
     for level in range(LEVELS - 1, 0, -1):
+        starts[level] = seen
         seen += histogram[level]
         if seen >= wanted:
-            return level / (LEVELS - 1)
-    return 1 / (LEVELS - 1)
+            return level
+    return 1
 
 
-@numba.njit(cache=True, nogil=True)
+@native
 def strongest_pairs(
     matrix: F32, rows: int, columns: int, most: int, first: I32, second: I32, value: F32
 ) -> int:
     """Take the most similar pairs, each minutia at most `PER_MINUTIA` times.
 
-    Writes row, column and similarity, best first, and returns how many; ties go to the lower
-    row and column, so that results do not depend on the machine.
+    Writes row, column and similarity, best first, and returns how many. Similarities are
+    ordered in `LEVELS` steps (a counting sort); ties go to the lower row and column.
     """
-    floor = _floor_level(matrix, rows, columns, 4 * most)
-    places = np.empty(rows * columns, np.int64)
-    keys = np.empty(rows * columns, np.float32)
+    starts = np.zeros(LEVELS, np.int32)
+    floor = _floor_level(matrix, rows, columns, 4 * most, starts)
+    listed = np.empty(rows * columns, np.int32)
     found = 0
     for i in range(rows):
         for j in range(columns):
-            if matrix[i, j] >= floor:
-                places[found] = i * columns + j
-                keys[found] = -matrix[i, j]
+            level = _level(matrix[i, j])
+            if level >= floor:
+                listed[starts[level]] = i << 16 | j
+                starts[level] += 1
                 found += 1
-    order = np.argsort(keys[:found], kind="mergesort")
     row_uses, column_uses = np.zeros(rows, np.uint8), np.zeros(columns, np.uint8)
     taken = 0
-    for place in order:
-        i, j = places[place] // columns, places[place] % columns
+    for place in listed[:found]:
+        i, j = place >> 16, place & 0xFFFF
         if row_uses[i] >= PER_MINUTIA or column_uses[j] >= PER_MINUTIA:
             continue
         row_uses[i] += 1

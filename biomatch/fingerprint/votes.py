@@ -1,21 +1,22 @@
-"""Votes: how many of a probe's cylinders find their like in a print, turned alike.
+"""Votes: how many of a probe's cylinders find their like in a print, moved alike.
 
 Each cylinder of the probe votes for its most similar cylinder of the print, with the cube of
-the similarity, into a histogram of rotations. A mate's votes fall together, chance spreads
-them. This sees no positions and costs a few microseconds a print: it chooses what the exact
-comparison looks at.
+the similarity. The votes' rotations are gathered in a histogram; those about its peak are
+turned back, and the largest number of votes with about the same shift is the print's rating.
+A mate's votes fall together, chance spreads them. This costs a few microseconds a print: it
+chooses what the exact comparison looks at.
 """
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.fingerprint.cylinders import SECTIONS
+from biomatch.fingerprint.kernels import native
+from biomatch.fingerprint.packing import ANGLE_STEPS, PIXEL_STEPS
 from biomatch.fingerprint.similarity import ROOTS, count_ones
 
-__all__ = ["TURNS", "peak", "scan"]
+__all__ = ["TURNS", "scan"]
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -26,65 +27,120 @@ TURNS = 24
 """Bins of the rotation histogram: 15 degrees each."""
 NEIGHBOUR = 0.6
 """Weight of the two bins beside the peak."""
-ANGLE_STEPS = 1 << 14
+SHIFT = 36.0
+"""Votes whose shifts differ by less support each other, in pixels: half a bin of rotation at
+a lever of 150 px, and some distortion."""
 FEW = 8
 """Prints with fewer usable cylinders are rated as if they had so many."""
 
 
-@numba.njit(cache=True, nogil=True)
-def peak(histogram: F32) -> float:
-    """Highest bin of a circular histogram with its neighbours."""
-    best = np.float32(0)
+@native
+def _likest(bits: U64, cells: np.uint64, listed: U64, listed_cells: U64, points: U16,
+            direction: int, limit: int, start: int,
+            end: int) -> tuple[int, np.float32]:  # fmt: skip
+    """Most similar cylinder among rows `start` to `end`: its row (-1 = none) and similarity."""
+    best, choice = np.float32(0), -1
+    a0, a1, a2, a3, a4, a5 = bits[0], bits[1], bits[2], bits[3], bits[4], bits[5]
+    for j in range(start, end):
+        turn = (int(points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
+        if min(turn, ANGLE_STEPS - turn) > limit:
+            continue
+        common = cells & listed_cells[j]
+        b0, b1, b2 = listed[j, 0], listed[j, 1], listed[j, 2]
+        b3, b4, b5 = listed[j, 3], listed[j, 4], listed[j, 5]
+        ones = (
+            count_ones(a0 & common) + count_ones(a1 & common) + count_ones(a2 & common)
+            + count_ones(a3 & common) + count_ones(a4 & common) + count_ones(a5 & common)
+        )  # fmt: skip
+        others = (
+            count_ones(b0 & common) + count_ones(b1 & common) + count_ones(b2 & common)
+            + count_ones(b3 & common) + count_ones(b4 & common) + count_ones(b5 & common)
+        )  # fmt: skip
+        shared = (
+            count_ones(a0 & b0) + count_ones(a1 & b1) + count_ones(a2 & b2)
+            + count_ones(a3 & b3) + count_ones(a4 & b4) + count_ones(a5 & b5)
+        )  # fmt: skip
+        length = ROOTS[ones] + ROOTS[others]
+        if length > 0:
+            similarity = np.float32(1) - ROOTS[ones + others - 2 * shared] / length
+            if similarity > best:
+                best, choice = similarity, j
+    return choice, best
+
+
+@native
+def _peak(turns: F32, weights: F32, count: int, histogram: F32) -> int:
+    """Fill the rotation histogram and return the bin that is highest with its neighbours."""
+    histogram[:] = 0
+    for v in range(count):
+        left = int(turns[v])
+        share = turns[v] - left
+        histogram[left] += weights[v] * (1 - share)
+        histogram[left + 1 if left + 1 < TURNS else 0] += weights[v] * share
+    best, place = np.float32(-1), 0
     for k in range(TURNS):
-        sides = histogram[k - 1] + histogram[(k + 1) % TURNS]
-        best = max(best, histogram[k] + np.float32(NEIGHBOUR) * sides)
+        following = histogram[k + 1 if k + 1 < TURNS else 0]
+        height = histogram[k] + np.float32(NEIGHBOUR) * (histogram[k - 1] + following)
+        if height > best:
+            best, place = height, k
+    return place
+
+
+@native
+def _gathered(votes: F32, count: int, peak: int) -> float:
+    """Largest sum of votes near the peak's rotation that agree in shift.
+
+    `votes` has rows turn, weight, probe x, y, print x, y; the shifts replace the last two.
+    """
+    angle = peak * (2 * math.pi / TURNS)
+    cos, sin = math.cos(angle), math.sin(angle)
+    kept = 0
+    for v in range(count):
+        offset = abs(votes[0, v] - peak)
+        if min(offset, TURNS - offset) > 1.5:
+            continue
+        x, y = votes[2, v], votes[3, v]
+        votes[1, kept] = votes[1, v]
+        votes[4, kept] = votes[4, v] - (cos * x + sin * y)
+        votes[5, kept] = votes[5, v] - (cos * y - sin * x)
+        kept += 1
+    best = np.float32(0)
+    scale = np.float32(1 / (SHIFT * SHIFT))
+    for v in range(kept):
+        total = np.float32(0)
+        for u in range(kept):
+            dx, dy = votes[4, u] - votes[4, v], votes[5, u] - votes[5, v]
+            total += votes[1, u] * max(np.float32(0), 1 - (dx * dx + dy * dy) * scale)
+        best = max(best, total)
     return float(best)
 
 
-@numba.njit(cache=True, nogil=True)
-def _cast(turn: int, weight: float, histogram: F32) -> None:
-    """Share one vote between the two nearest bins; `turn` in 1/16384 of a full turn."""
-    place = (turn % ANGLE_STEPS) * (TURNS / ANGLE_STEPS)
-    left = int(place)
-    share = place - left
-    histogram[left] += weight * (1 - share)
-    histogram[(left + 1) % TURNS] += weight * share
-
-
-@numba.njit(cache=True, nogil=True)
+@native
 def scan(points: U16, bits: U64, cells: U64, offsets: I64, gallery_points: U16,
          gallery_bits: U64, gallery_cells: U64, rows: I64, max_turn: float,
          out: F32) -> None:  # fmt: skip
-    """Votes of one probe for each of `rows` into `out`."""
+    """Rating of each of `rows` by one probe's votes into `out`."""
     histogram = np.zeros(TURNS, np.float32)
+    votes = np.empty((6, len(cells)), np.float32)
     limit = int(max_turn / (2 * math.pi) * ANGLE_STEPS)
+    unit = np.float32(1 / PIXEL_STEPS)
     for n in range(len(rows)):
         start, end = offsets[rows[n]], offsets[rows[n] + 1]
-        histogram[:] = 0
         usable = 0
         for j in range(start, end):
             usable += gallery_cells[j] != 0
+        count = 0
         for i in range(len(cells)):
-            if cells[i] == 0:
-                continue
-            best, choice = np.float32(0), -1
-            for j in range(start, end):
-                common = cells[i] & gallery_cells[j]
-                turn = ((gallery_points[j, 2] >> 2) - (points[i, 2] >> 2)) % ANGLE_STEPS
-                if common == 0 or min(turn, ANGLE_STEPS - turn) > limit:
-                    continue
-                ones_a, ones_b, differing = np.uint64(0), np.uint64(0), np.uint64(0)
-                for section in range(SECTIONS):
-                    a, b = bits[i, section] & common, gallery_bits[j, section] & common
-                    ones_a += count_ones(a)
-                    ones_b += count_ones(b)
-                    differing += count_ones(a ^ b)
-                length = ROOTS[ones_a] + ROOTS[ones_b]
-                if length > 0:
-                    similarity = 1 - ROOTS[differing] / length
-                    if similarity > best:
-                        best, choice = similarity, j
-            if choice >= 0:
-                turn = (gallery_points[choice, 2] >> 2) - (points[i, 2] >> 2)
-                _cast(turn, best * best * best, histogram)
-        out[n] = peak(histogram) / math.sqrt(max(usable, FEW))
+            direction = int(points[i, 2] >> 2)
+            j, similarity = _likest(bits[i], cells[i], gallery_bits, gallery_cells,
+                                    gallery_points, direction, limit, start, end)  # fmt: skip
+            if j >= 0:
+                turn = (int(gallery_points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
+                votes[0, count] = turn * np.float32(TURNS / ANGLE_STEPS)
+                votes[1, count] = similarity * similarity * similarity
+                votes[2, count], votes[3, count] = points[i, 0] * unit, points[i, 1] * unit
+                votes[4, count] = gallery_points[j, 0] * unit
+                votes[5, count] = gallery_points[j, 1] * unit
+                count += 1
+        peak = _peak(votes[0], votes[1], count, histogram)
+        out[n] = _gathered(votes, count, peak) / math.sqrt(max(usable, FEW))

@@ -6,6 +6,7 @@ that fits neither is refused with the field and offset where the likelier readin
 """
 
 import base64
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -28,17 +29,21 @@ from biomatch.formats.minutiae_record import (
 __all__ = ["MAGIC", "fields", "read", "write"]
 
 MAGIC = iso19794_2.MAGIC
+MOST_DOUBTS = 1
+"""Oddities in a reading that the length field speaks against: the length itself is one."""
+
 Reader = Callable[[bytes, str], MinutiaeRecord]
 _READERS: dict[bytes, tuple[Reader, ...]] = {
     b" 20\0": (iso19794_2.read_2005, incits378.read_2004),
     b"020\0": (iso19794_2.read_2005, incits378.read_2004),
-    b"030\0": (iso19794_2.read_2011, incits378.read_2009),
+    b"030\0": (iso19794_2.read_2011, incits378.read_2009, incits378.read_2007),
     b"035\0": (incits378.read_2009,),
 }
 _WRITERS = {
     Standard.ISO_2005: iso19794_2.write_2005,
     Standard.ISO_2011: iso19794_2.write_2011,
     Standard.ANSI_2004: incits378.write_2004,
+    Standard.ANSI_2007: incits378.write_2007,
     Standard.ANSI_2009: incits378.write_2009,
     Standard.ANSI_2009_AM1: incits378.write_2009,
 }
@@ -66,6 +71,7 @@ SENSOR_TYPES = (
     "GLASS_FIBER",
 )
 """Capture device technology (ISO/IEC 19794-2:2011, table 3)."""
+MODERN_INCITS = (Standard.ANSI_2007, Standard.ANSI_2009, Standard.ANSI_2009_AM1)
 CERTIFICATION_SCHEMES = {
     1: "IMAGE_QUALITY_FOR_AFIS",
     2: "IMAGE_QUALITY_FOR_VERIFICATION",
@@ -97,21 +103,31 @@ def read(data: bytes, name: str = "<record>") -> MinutiaeRecord:
             f"{name}: version at offset 4: is {data[4:8]!r}; known are "
             + ", ".join(repr(version) for version in _READERS)
         )
-    records, errors = [], []
-    for reader in _likelier_first(data, readers):
-        try:
-            records.append(reader(data, name))
-        except FormatError as error:
-            errors.append(error)
-    if not records:
-        raise errors[0]
-    return min(records, key=doubts)
+    first, *others = _likelier_first(data, readers)
+    found: list[MinutiaeRecord] = []
+    refusal: FormatError | None = None
+    try:
+        found.append(first(data, name))
+    except FormatError as error:
+        refusal = error
+    for reader in others:
+        with contextlib.suppress(FormatError):
+            found.append(reader(data, name))
+    if refusal is not None:
+        found = [record for record in found if doubts(record) <= MOST_DOUBTS]
+    if not found:
+        raise refusal or FormatError(f"{name}: is of no known edition")
+    return min(found, key=doubts)
 
 
 def _likelier_first(data: bytes, readers: tuple[Reader, ...]) -> tuple[Reader, ...]:
     """Put the reading first that the length field speaks for: its error is the telling one."""
     if data[4:8] == b"030\0":
-        return readers if int.from_bytes(data[12:14], "big") < 177 else readers[::-1]
+        # ISO 2011: 1 to 176 representations, certification flag, length of the first of them.
+        representation = int.from_bytes(data[15:19], "big")
+        iso = 1 <= int.from_bytes(data[12:14], "big") <= 176 and data[14:15] in (b"\0", b"\1")
+        iso = iso and 34 <= representation < max(int.from_bytes(data[8:12], "big"), 35)
+        return readers if iso else (*readers[1:], readers[0])
     # INCITS 2004 has a two-byte length here, at least 26; ISO 2005 the upper half of four.
     return readers[::-1] if int.from_bytes(data[8:10], "big") >= 26 else readers
 
@@ -137,7 +153,7 @@ def fields(record: MinutiaeRecord) -> dict[str, Any]:
     if not record.standard.is_iso:
         shown |= {"vendorId": record.product_owner, "subformat": record.product_type}
     if record.standard is not Standard.ISO_2011:
-        top = 0x08 if record.image is not None else 0x80
+        top = 0x80 if record.standard in MODERN_INCITS[1:] else 0x08
         shown |= {"sensorCertified": bool(record.certified & top), "sensorId": record.device}
     if record.image is not None:
         shown |= _image_fields(record.views[0]) if record.views else {}
@@ -164,7 +180,7 @@ def _view_fields(record: MinutiaeRecord, view: View) -> dict[str, Any]:
     }
     if standard is not Standard.ISO_2011:
         shown["quality"] = view.quality
-    if standard in (Standard.ANSI_2009, Standard.ANSI_2009_AM1):
+    if standard in MODERN_INCITS:
         shown["qualityVendorId"] = view.qualities[0].vendor
         shown["qualityAlgorithmId"] = view.qualities[0].algorithm
     if record.image is None:
@@ -202,7 +218,7 @@ def _capture_fields(view: View) -> dict[str, Any]:
 
 def _minutia_fields(record: MinutiaeRecord, view: View) -> list[dict[str, Any]]:
     names: dict[int, str | int] = {kind.value: kind.name for kind in MinutiaType}
-    if record.standard in (Standard.ANSI_2009, Standard.ANSI_2009_AM1):
+    if record.standard in MODERN_INCITS:
         names[0] = "EITHER"
     return [
         {

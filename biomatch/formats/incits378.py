@@ -1,8 +1,9 @@
-"""ANSI INCITS 378 finger minutiae records, 2004, 2009 and 2009/AM1, read and written.
+"""ANSI INCITS 378 finger minutiae records, 2004, 2007, 2009 and 2009/AM1, read and written.
 
 2004: a header of 26 bytes (30 when the length needs its six-byte form), one image size for
 all views. 2009: a header of 21 bytes, image size and quality algorithm in each view. Amendment 1
-changes the version to "035" and the meaning of some fields, not the layout.
+changes the version to "035" and the meaning of some fields, not the layout. 2007, the draft that
+NIST's libbiomeval reads, is 2009 with the capture device in two bytes instead of three.
 
 ISO/IEC 19794-2 records start with the same bytes; `biomatch.formats.fmr.read` tells them apart.
 """
@@ -24,9 +25,10 @@ from biomatch.formats.minutiae_record import (
     write_minutiae,
 )
 
-__all__ = ["read_2004", "read_2009", "write_2004", "write_2009"]
+__all__ = ["read_2004", "read_2007", "read_2009", "write_2004", "write_2007", "write_2009"]
 
 HEADER_2004 = 26
+HEADER_2007 = 20
 HEADER_2009 = 21
 
 
@@ -48,6 +50,8 @@ def read_2004(data: bytes, name: str = "<record>") -> MinutiaeRecord:
         "HHHHHHHBB", "record header"
     )
     image = Geometry(width, height, x_ppcm, y_ppcm)
+    if not count:
+        raise cursor.fail("number of finger views", "is 0")
     whole = length == len(data)
     views = tuple(_view_2004(cursor, image, whole=whole) for _ in range(count))
     return MinutiaeRecord(
@@ -117,6 +121,62 @@ def write_2004(record: MinutiaeRecord) -> bytes:
     return head + body + record.trailing
 
 
+def read_2007(data: bytes, name: str = "<record>") -> MinutiaeRecord:
+    """Read a record of the draft of 2007.
+
+    Raises
+    ------
+    FormatError
+        Truncated, or not of this edition.
+    """
+    cursor = Cursor(data, name)
+    version = cursor.raw(8, "format identifier")[4:]
+    length, owner, product, device, count, reserved = cursor.unpack("IHHHBB", "record header")
+    if not count:
+        raise cursor.fail("number of finger views", "is 0")
+    whole = length == len(data)
+    views = tuple(_view_2009(cursor, whole=whole) for _ in range(count))
+    return MinutiaeRecord(
+        standard=Standard.ANSI_2007,
+        views=views,
+        product_owner=owner,
+        product_type=product,
+        certified=device >> 12,
+        device=device & 0x0FFF,
+        version=version,
+        stated_length=None if length == cursor.offset else length,
+        reserved=reserved,
+        trailing=cursor.rest(),
+    )
+
+
+def write_2007(record: MinutiaeRecord) -> bytes:
+    """Write a record of the draft of 2007; what `read_2007` read comes out byte for byte.
+
+    Raises
+    ------
+    FormatError
+        A value does not fit its field.
+    """
+    try:
+        body = b"".join(_write_view_2009(view) for view in record.views)
+        length = HEADER_2007 + len(body)
+        head = struct.pack(
+            ">4s4sIHHHBB",
+            MAGIC,
+            record.version or b"030\0",
+            length if record.stated_length is None else record.stated_length,
+            record.product_owner,
+            record.product_type,
+            record.certified << 12 | record.device,
+            len(record.views),
+            record.reserved,
+        )
+    except (struct.error, ValueError) as error:
+        raise FormatError(f"{record.standard.value}: a value exceeds its field ({error})") from None
+    return head + body + record.trailing
+
+
 def read_2009(data: bytes, name: str = "<record>") -> MinutiaeRecord:
     """Read a record of the 2009 edition or of its Amendment 1 (version "035").
 
@@ -130,6 +190,8 @@ def read_2009(data: bytes, name: str = "<record>") -> MinutiaeRecord:
     length, owner, product, certified, device, count, reserved = cursor.unpack(
         "IHHBHBB", "record header"
     )
+    if not count:
+        raise cursor.fail("number of finger views", "is 0")
     whole = length == len(data)
     views = tuple(_view_2009(cursor, whole=whole) for _ in range(count))
     return MinutiaeRecord(

@@ -55,6 +55,8 @@ def read_2005(data: bytes, name: str = "<record>") -> MinutiaeRecord:
         "IHHHHHBB", "record header"
     )
     image = Geometry(width, height, x_ppcm, y_ppcm)
+    if not count:
+        raise cursor.fail("number of finger views", "is 0")
     whole = length == len(data)
     views = tuple(_view_2005(cursor, image, whole=whole) for _ in range(count))
     return MinutiaeRecord(
@@ -156,6 +158,8 @@ def read_2011(data: bytes, name: str = "<record>") -> MinutiaeRecord:
     cursor = Cursor(data, name)
     version = cursor.raw(8, "format identifier")[4:]
     length, count, certificates = cursor.unpack("IHB", "general header")
+    if not count:
+        raise cursor.fail("number of representations", "is 0")
     if count * SHORTEST_REPRESENTATION > cursor.left:
         raise cursor.fail(
             "number of representations", f"{count} do not fit into {cursor.left} bytes"

@@ -1,6 +1,6 @@
 """Finger minutiae records: what ISO/IEC 19794-2 and INCITS 378 have in common.
 
-All five editions (ISO 2005 and 2011; INCITS 2004, 2009 and 2009/AM1) hold the same things:
+All six editions (ISO 2005 and 2011; INCITS 2004, 2007, 2009 and 2009/AM1) hold the same things:
 finger views, six-byte minutiae, and tagged extended data areas (ridge counts, cores and deltas,
 zonal quality, vendors' own). They differ in headers, in the unit of angles (ISO 360/256 degrees,
 INCITS 2 degrees) and in how cores say that they have an angle. Values are kept as they stand in
@@ -55,6 +55,7 @@ class Standard(StrEnum):
     ISO_2005 = "ISO/IEC 19794-2:2005"
     ISO_2011 = "ISO/IEC 19794-2:2011"
     ANSI_2004 = "ANSI INCITS 378-2004"
+    ANSI_2007 = "ANSI INCITS 378-2007"
     ANSI_2009 = "ANSI INCITS 378-2009"
     ANSI_2009_AM1 = "ANSI INCITS 378-2009/AM1"
 
@@ -139,22 +140,17 @@ IMPRESSIONS: dict[Standard, dict[int, str]] = {
         1: "LIVE_ROLLED",
         2: "NONLIVE_PLAIN",
         3: "NONLIVE_ROLLED",
-        4: "LATENT",
         8: "SWIPE",
-        9: "LIVE_CONTACTLESS",
     },
     Standard.ANSI_2004: {
         0: "LIVE_PLAIN",
         1: "LIVE_ROLLED",
         2: "NONLIVE_PLAIN",
         3: "NONLIVE_ROLLED",
-        4: "LATENT_IMPRESSION",
-        5: "LATENT_TRACING",
-        6: "LATENT_PHOTO",
-        7: "LATENT_LIFT",
         8: "SWIPE",
         9: "LIVE_CONTACTLESS",
     },
+    Standard.ANSI_2007: _INCITS_2009_IMPRESSIONS,
     Standard.ANSI_2009: _INCITS_2009_IMPRESSIONS,
     Standard.ANSI_2009_AM1: _INCITS_2009_IMPRESSIONS,
     Standard.ISO_2011: {
@@ -506,7 +502,7 @@ class MinutiaeRecord:
     product_owner, product_type
         CBEFF product identifier (INCITS only).
     certified
-        The capture device's compliance bits: 4 (2004, 2005) or 8 (2009, AM1) bits; 0 = none.
+        The capture device's compliance bits: 4 (2004 to 2007) or 8 (2009, AM1) bits; 0 = none.
     device
         Capture device identifier (2004 to 2009; ISO 2011 has it in each view).
     image
@@ -665,7 +661,7 @@ def doubts(record: MinutiaeRecord) -> int:
     """
     impressions = IMPRESSIONS[record.standard]
     odd = (record.stated_length is not None) + bool(record.trailing.strip(b"\0"))
-    odd += bool(record.reserved) + (not record.views)
+    odd += bool(record.reserved)
     for view in record.views:
         image = view.image
         odd += view.position not in POSITIONS

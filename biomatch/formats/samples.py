@@ -3,17 +3,26 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from biomatch import images
 from biomatch.errors import OptionError, UnreadableSampleError
-from biomatch.formats import fmr, templates
+from biomatch.fingerprint import markup
+from biomatch.formats import ansi_nist, fmr, iso19794_4, iso19794_5, templates
+from biomatch.formats.ansi_nist import contents
 from biomatch.formats.sniff import HEAD, Kind, sniff
-from biomatch.types import ImpressionType, Sample
+from biomatch.types import Sample
 
-__all__ = ["MAX_BYTES", "read_bytes", "read_samples"]
+__all__ = ["MAX_BYTES", "MOST_PAGES", "read_bytes", "read_samples"]
 
 MAX_BYTES = 1 << 30
 """Files beyond this size are refused before they are read."""
+
+MOST_PAGES = 200
+"""Pages of a TIFF beyond this number are left out."""
+
+TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
 def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
@@ -34,7 +43,10 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
 
     Returns
     -------
-    At least one sample, in file order, each with the sha256 of the file.
+    At least one sample, in file order. The first has the sha256 of the file; further ones have
+    digests of their own, made of the file's and their place. Samples of one file
+    are of one person, so they share a label: the subject's or transaction's number where the
+    file gives one, else the file's name; a file of one sample has no label.
 
     Raises
     ------
@@ -50,20 +62,35 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
     kind = sniff(data[:HEAD])
     reader = _READERS.get(kind)
     if reader is None:
+        other = _UNREAD.get(data[:4])
+        if other is not None:
+            raise UnreadableSampleError(f"{path}: is {other}, which biomatch does not read")
         raise UnreadableSampleError(
             f"{path}: is no picture, minutiae record, ANSI/NIST-ITL transaction or DNA table "
             f"that biomatch knows; it starts with {data[:8]!r}"
         )
-    samples = reader(path, data, modality)
+    samples = _told_apart(reader(path, data, modality))
     if modality is not None:
         held = samples
         samples = [sample for sample in samples if sample.modality == modality]
         if not samples:
             names = sorted({sample.modality for sample in held})
             raise UnreadableSampleError(
-                f"{path}: is a {kind.value} of modality {' and '.join(names)}, not {modality}"
+                f"{path}: holds {' and '.join(names)}, not {modality} ({kind.value})"
             )
     return samples
+
+
+def _told_apart(samples: list[Sample]) -> list[Sample]:
+    """Give each further sample of a file a digest of its own, made of the file's and its place.
+
+    Samples are recognised by their digest: with one for all, the second finger of a ten-print
+    transaction would pass for a repetition of the first.
+    """
+    return samples[:1] + [
+        replace(sample, sha256=_digest(f"{sample.sha256}:{place}".encode()))
+        for place, sample in enumerate(samples[1:], 1)
+    ]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -106,25 +133,77 @@ def _picture(path: Path, data: bytes, modality: str | None) -> list[Sample]:
                 f"{path}: is a picture; say what it shows with modality 'fingerprint' or 'face'"
             )
         modality = "fingerprint"
-    return [Sample(modality, path=path, sha256=_digest(data))]
+    pages = images.pages(data, str(path)) if data[:4] in TIFF_STARTS else 1
+    if pages == 1:
+        return [Sample(modality, path=path, sha256=_digest(data))]
+    return [_page(path, data, modality, page) for page in range(min(pages, MOST_PAGES))]
+
+
+def _page(path: Path, data: bytes, modality: str, page: int) -> Sample:
+    picture = images.read(data, page=page, name=f"{path}, page {page + 1}")
+    return Sample(
+        modality,
+        path=path,
+        image=picture.pixels,
+        label=path.stem,
+        ppi=picture.ppi,
+        sha256=_digest(data),
+    )
 
 
 def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     record = fmr.read(data, str(path))
-    if not record.views:
-        raise UnreadableSampleError(f"{path}: the {record.standard.value} record has no view")
     digest = _digest(data)
     return [
         Sample(
             "fingerprint",
             path=path,
             template=template,
+            label=path.stem if len(record.views) > 1 else None,
             ppi=template.ppi if template.ppi_stated else None,
             finger_position=template.finger_position,
             impression=template.impression,
             sha256=digest,
         )
         for template in templates.to_templates(record)
+    ]
+
+
+def _transaction(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    transaction = ansi_nist.read(data, str(path))
+    samples = contents.samples(transaction, path, _digest(data))
+    if not samples:
+        kinds = sorted({record.type for record in transaction.records})
+        raise UnreadableSampleError(
+            f"{path}: the transaction holds no fingerprint, palm, face or minutiae, only records "
+            f"of Type-{', Type-'.join(map(str, kinds))}"
+        )
+    return samples
+
+
+def _finger_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    digest, record = _digest(data), iso19794_4.read(data, str(path))
+    return [
+        Sample(
+            "fingerprint",
+            path=path,
+            image=finger.pixels(str(path)),
+            label=path.stem if len(record.images) > 1 else None,
+            ppi=finger.ppi,
+            finger_position=contents.known_position(finger.position),
+            impression=templates.impression_type(finger.impression),
+            sha256=digest,
+        )
+        for finger in record.images
+    ]
+
+
+def _face_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
+    digest, record = _digest(data), iso19794_5.read(data, str(path))
+    label = path.stem if len(record.images) > 1 else None
+    return [
+        Sample("face", path=path, image=face.pixels(str(path)), label=label, sha256=digest)
+        for face in record.images
     ]
 
 
@@ -137,29 +216,48 @@ def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     return [Sample("dna", path=path, sha256=_digest(data))]
 
 
+def _archive(path: Path, data: bytes, modality: str | None) -> list[Sample]:  # noqa: ARG001
+    raise UnreadableSampleError(
+        f"{path}: is a ZIP archive or a workbook; unpack it, or export its table as CSV"
+    )
+
+
 def _json(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UnreadableSampleError(f"{path}: is not valid JSON ({error})") from error
     if isinstance(content, dict) and "minutiae" in content:
+        made = markup.loads(data, name=str(path))
         return [
             Sample(
                 "fingerprint",
                 path=path,
-                impression=ImpressionType.LATENT,
+                template=made,
+                ppi=made.ppi,
+                finger_position=made.finger_position,
+                impression=made.impression,
                 sha256=_digest(data),
             )
         ]
     return _table(path, data, modality)
 
 
+_UNREAD = {
+    b"IIR\0": "an iris image record (ISO/IEC 19794-6)",
+    b"VIR\0": "a vascular image record (ISO/IEC 19794-9)",
+    b"FSP\0": "a finger pattern record (ISO/IEC 19794-3)",
+    b"%PDF": "a PDF document",
+}
 Reader = Callable[[Path, bytes, str | None], list[Sample]]
 _READERS: dict[Kind, Reader] = {
     Kind.PICTURE: _picture,
     Kind.MINUTIAE_RECORD: _minutiae_record,
+    Kind.TRANSACTION: _transaction,
+    Kind.FINGER_RECORD: _finger_record,
+    Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
     Kind.XML: _table,
-    Kind.WORKBOOK: _table,
+    Kind.ARCHIVE: _archive,
     Kind.TEXT: _table,
 }

@@ -16,7 +16,7 @@ class Kind(StrEnum):
     TRANSACTION = "ANSI/NIST-ITL transaction"
     JSON = "JSON"
     XML = "XML"
-    WORKBOOK = "workbook"
+    ARCHIVE = "ZIP archive or workbook"
     TEXT = "text"
     UNKNOWN = "unknown"
 
@@ -24,6 +24,10 @@ class Kind(StrEnum):
 HEAD = 512
 """Bytes that `sniff` looks at."""
 
+MOST_HIGH_BYTES = 0.3
+"""Share of bytes beyond ASCII that a text in a single-byte code page may have."""
+
+_CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MAGIC = (
     (b"FMR\0", Kind.MINUTIAE_RECORD),
     (b"FAC\0", Kind.FACE_RECORD),
@@ -37,7 +41,7 @@ _MAGIC = (
     (b"MM\0*", Kind.PICTURE),
     (b"BM", Kind.PICTURE),
     (b"GIF8", Kind.PICTURE),
-    (b"PK\x03\x04", Kind.WORKBOOK),
+    (b"PK\x03\x04", Kind.ARCHIVE),
 )
 _TRANSACTION = re.compile(rb"\s*1\.0*1:")
 _PNM = re.compile(rb"P[1-6][\s#]")
@@ -64,9 +68,19 @@ def _textual(head: bytes) -> Kind:
         text = head.decode("utf-16", errors="ignore").encode()
     else:
         text = head.removeprefix(b"\xef\xbb\xbf")
-    if not text or b"\0" in text:
+    if not text.strip() or _CONTROLS.search(text) or not _is_text(text):
         return Kind.UNKNOWN
     first = text.lstrip()[:1]
     if first in (b"{", b"["):
         return Kind.JSON
     return Kind.XML if first == b"<" else Kind.TEXT
+
+
+def _is_text(text: bytes) -> bool:
+    """UTF-8, perhaps cut within a character, or a code page with few letters beyond ASCII."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        high = sum(byte > 0x7F for byte in text)
+        return error.start >= len(text) - 3 or high <= MOST_HIGH_BYTES * len(text)
+    return True

@@ -15,6 +15,7 @@ from biomatch.fingerprint.minutiae import Minutiae
 from biomatch.fingerprint.minutiae import MinutiaType as TemplateType
 from biomatch.fingerprint.template import MAX_SIDE, FingerprintTemplate
 from biomatch.formats.minutiae_record import (
+    IMPRESSIONS,
     Geometry,
     MinutiaeRecord,
     MinutiaType,
@@ -47,7 +48,10 @@ _CODES = {
     ImpressionType.ROLLED: 1,
     ImpressionType.LATENT: 4,
     ImpressionType.PALM: 10,
+    ImpressionType.UNKNOWN: 29,
 }
+NONLIVE_PLAIN = 2
+"""Stands for what an edition's table of impression types lacks."""
 
 
 def nominal_ppi(ppcm: int) -> float:
@@ -146,9 +150,9 @@ def from_templates(
 def _view(template: FingerprintTemplate, standard: Standard, number: int, image: Geometry) -> View:
     modern = standard not in (Standard.ISO_2005, Standard.ANSI_2004)
     quality = round(template.quality) if not math.isnan(template.quality) else 254 * modern
-    code = _CODES.get(template.impression, 29 if modern else 0)
-    if not modern and code > 9:
-        code = 0
+    code = _CODES[template.impression]
+    if code not in IMPRESSIONS[standard]:
+        code = 0 if template.impression is ImpressionType.UNKNOWN else NONLIVE_PLAIN
     return View(
         position=template.finger_position if template.finger_position <= 10 else 0,
         number=number,

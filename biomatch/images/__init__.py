@@ -1,9 +1,9 @@
 """Safe decoding of pictures: size limits before pixels, ppi, EXIF orientation, 16 bit.
 
-PNG, BMP, TIFF, JPEG and PGM are decoded here. WSQ and JPEG 2000 (and GIF, WebP) come from the
-outside world in damaged and hostile form to decoders that crash on it: they are decoded in a
-child process with limits of memory and time (`biomatch.images.sandbox`), so that a bad file
-costs an error message and never the process.
+PNG, BMP, TIFF, JPEG and PGM are decoded here, WSQ by a decoder of our own (`biomatch.images.wsq`).
+JPEG 2000, GIF and WebP come from the outside world in damaged and hostile form to decoders that
+have crashed on it: they are decoded in a child process with limits of memory and time
+(`biomatch.images.sandbox`), so that a bad file costs an error message and never the process.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from biomatch.errors import OptionError, UnreadableSampleError
 from biomatch.images import decode, headers, sandbox
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "Picture", "read", "to_grey", "to_rgb", "write_wsq"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "Picture",
+    "pages",
+    "read",
+    "to_grey",
+    "to_rgb",
+    "write_wsq",
+]
 
 MAX_PIXELS = decode.MAX_PIXELS
 """Pictures with more pixels are refused before decoding."""
@@ -57,7 +66,13 @@ class Picture:
     scale: float = 1.0
 
 
-def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = None) -> Picture:
+def read(
+    source: Path | str | bytes,
+    *,
+    page: int = 0,
+    max_side: int | None = None,
+    name: str | None = None,
+) -> Picture:
     """Decode one picture.
 
     Parameters
@@ -70,6 +85,8 @@ def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = No
         Reduce the picture so that its longer side is at most this many pixels. Large JPEG
         files are then decoded at 1/2, 1/4 or 1/8 of their size in the first place, which
         saves most of the time.
+    name
+        What error messages call the picture; by default its path.
 
     Raises
     ------
@@ -82,12 +99,14 @@ def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = No
         raise OptionError(f"max_side {max_side} must be at least 1")
     if page < 0:
         raise OptionError(f"page {page} must be at least 0")
-    name = "<bytes>" if isinstance(source, bytes) else str(source)
+    name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     data = source if isinstance(source, bytes) else _read_bytes(Path(source))
     if not data:
         raise UnreadableSampleError(f"{name}: the file is empty")
     try:
         kind = headers.fragile_format(data)
+        if kind == "WSQ":
+            return _wsq(data, page, max_side)
         if kind is not None:
             return _in_child(data, kind, page, max_side)
         picture, ppi, pages, scale = decode.decode(data, decode.FORMATS, page, max_side)
@@ -96,6 +115,22 @@ def read(source: Path | str | bytes, *, page: int = 0, max_side: int | None = No
     except sandbox.ChildDiedError as error:
         raise UnreadableSampleError(f"{name}: is damaged ({error})") from error
     return Picture(_pixels(picture), ppi, pages, scale)
+
+
+def pages(data: bytes, name: str = "<bytes>") -> int:
+    """Count the pictures in a file's bytes without decoding them.
+
+    Raises
+    ------
+    UnreadableSampleError
+        Not a picture.
+    """
+    if headers.fragile_format(data) is not None:
+        return 1
+    try:
+        return decode.count(data, decode.FORMATS)
+    except decode.UnreadableError as error:
+        raise UnreadableSampleError(f"{name}: {error}") from error
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -114,6 +149,21 @@ def _read_bytes(path: Path) -> bytes:
         if isinstance(error, UnreadableSampleError):
             raise
         raise UnreadableSampleError(f"{path}: cannot be read ({error})") from error
+
+
+def _wsq(data: bytes, page: int, max_side: int | None) -> Picture:
+    from biomatch.images import wsq
+
+    if page:
+        raise decode.UnreadableError(f"has 1 page, page {page} was asked for")
+    decode.check_size(*headers.wsq_size(data))
+    pixels, ppi = wsq.decode(data), decode.comment_ppi(data)
+    longest = max(pixels.shape)
+    if max_side is None or longest <= max_side:
+        return Picture(pixels, ppi)
+    picture = decode.reduced(decode.from_grey(pixels.tobytes(), *pixels.shape[::-1]), max_side)
+    scale = max(picture.size) / longest
+    return Picture(_pixels(picture), ppi and ppi * scale, scale=scale)
 
 
 def _in_child(data: bytes, kind: str, page: int, max_side: int | None) -> Picture:

@@ -16,6 +16,7 @@ import struct
 import sys
 import warnings
 import zlib
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -60,10 +61,29 @@ def decode(data: bytes, formats: tuple[str, ...], page: int, max_side: int | Non
     UnreadableError
         Not a picture of `formats`, damaged, too large, or without that page.
     """
+    with _translated():
+        return _decode(data, formats, page, max_side)
+
+
+def count(data: bytes, formats: tuple[str, ...]) -> int:
+    """Count the pictures in a file without decoding them.
+
+    Raises
+    ------
+    UnreadableError
+        Not a picture of `formats`.
+    """
+    with _translated(), Image.open(io.BytesIO(data), formats=formats) as picture:
+        return int(getattr(picture, "n_frames", 1))
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn whatever a decoder raises into an `UnreadableError`, and its warnings off."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(data, formats, page, max_side)
+            yield
     except UnidentifiedImageError as error:
         raise UnreadableError(
             "is not a picture in a known format (PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"
@@ -81,14 +101,11 @@ def _reason(error: BaseException) -> str:
 
 
 def _decode(data: bytes, formats: tuple[str, ...], page: int, max_side: int | None) -> Any:
-    if formats == FRAGILE_FORMATS and data.startswith(b"\xff\xa0"):
-        picture, pages = _wsq(data), 1
-    else:
-        picture = Image.open(io.BytesIO(data), formats=formats)
-        check_size(*picture.size)
-        pages = int(getattr(picture, "n_frames", 1))
-        if page:
-            _turn_to(picture, page, pages)
+    picture: Image.Image = Image.open(io.BytesIO(data), formats=formats)
+    check_size(*picture.size)
+    pages = int(getattr(picture, "n_frames", 1))
+    if page:
+        _turn_to(picture, page, pages)
     ppi = _ppi(picture, data)
     width, height = picture.size
     shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
@@ -98,25 +115,14 @@ def _decode(data: bytes, formats: tuple[str, ...], page: int, max_side: int | No
     picture = _upright(picture)
     picture.load()
     if shrink < 1:
-        picture = _shrink(picture, max(target))
+        picture = reduced(picture, max(target))
     scale = max(picture.size) / max(width, height)
     return _normalise(picture), ppi and ppi * scale, pages, scale
 
 
-def _wsq(data: bytes) -> Image.Image:
-    """Decode WSQ with NBIS's library, called directly: its Pillow plug-in loses errors."""
-    try:
-        import _wsq
-    except ImportError as error:
-        raise UnreadableError(
-            "is a WSQ picture; install the decoder with: pip install 'biomatch[wsq]'"
-        ) from error
-    try:
-        pixels, width, height, _ = _wsq.decompress(data)
-    except Exception as error:  # the library raises nothing more precise
-        raise UnreadableError(f"is damaged or truncated ({_reason(error)})") from error
-    check_size(width, height)
-    return Image.frombytes("L", (width, height), bytes(pixels))
+def from_grey(data: bytes, width: int, height: int) -> Image.Image:
+    """Make a picture of 8-bit grey pixels."""
+    return Image.frombytes("L", (width, height), data)
 
 
 def _turn_to(picture: Image.Image, page: int, pages: int) -> None:
@@ -148,7 +154,8 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _shrink(picture: Image.Image, longest: int) -> Image.Image:
+def reduced(picture: Image.Image, longest: int) -> Image.Image:
+    """Reduce a picture so that its longer side is `longest` pixels."""
     factor = longest / max(picture.size)
     if factor >= 1:
         return picture
@@ -179,10 +186,10 @@ def _ppi(picture: Image.Image, data: bytes) -> float | None:
     """Resolution that means something: no screen default, no camera's print size."""
     stated = picture.info.get("dpi")
     if not stated:
-        return _comment_ppi(data)
+        return comment_ppi(data)
     ppi = float(stated[0])
     if not 0 < ppi < 100_000 or round(ppi) in SCREEN_PPI:
-        return _comment_ppi(data)
+        return comment_ppi(data)
     return None if round(ppi) in CAMERA_PPI and _by_camera(picture) else ppi
 
 
@@ -193,8 +200,8 @@ def _by_camera(picture: Image.Image) -> bool:
         return False
 
 
-def _comment_ppi(data: bytes) -> float | None:
-    """PPI of a NIST comment in a WSQ or JPEG file (``PPI 500``); -1 there means unknown."""
+def comment_ppi(data: bytes) -> float | None:
+    """Find the PPI of a NIST comment in a WSQ or JPEG file (``PPI 500``; -1 = unknown)."""
     found = re.search(rb"NIST_COM[^\0]{0,400}?\nPPI (\d{2,5})\s", data[:4096])
     return float(found[1]) if found else None
 

@@ -5,7 +5,7 @@ import struct
 
 from biomatch.images.decode import UnreadableError
 
-__all__ = ["fragile_format", "fragile_size"]
+__all__ = ["fragile_format", "fragile_size", "wsq_size"]
 
 JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 JPEG2000_CODESTREAM = b"\xff\x4f\xff\x51"
@@ -15,7 +15,7 @@ WSQ_BLOCK = 0xA3
 
 
 def fragile_format(data: bytes) -> str | None:
-    r"""Name the format that must be decoded in a child process, or None.
+    r"""Name the format that must not be decoded by Pillow in this process, or None.
 
     >>> fragile_format(b"\xff\xa0\xff\xa4"), fragile_format(b"BM")
     ('WSQ', None)
@@ -37,13 +37,11 @@ def fragile_size(data: bytes, kind: str) -> tuple[int, int, int] | None:
     UnreadableError
         The header is damaged.
     """
-    if kind == "WSQ":
-        return (*_wsq_size(data), 1)
     return _jpeg2000_size(data) if kind == "JPEG2000" else None
 
 
-def _wsq_size(data: bytes) -> tuple[int, int]:
-    """Find the frame header among the marker segments (FBI WSQ specification 3.1, annex A)."""
+def wsq_size(data: bytes) -> tuple[int, int]:
+    """Read width and height of the frame header (WSQ specification 3.1, annex A)."""
     offset = len(WSQ_START)
     while offset + 4 <= len(data) and data[offset] == 0xFF:
         marker = data[offset + 1]

@@ -1,7 +1,24 @@
 """Batch work: enrol and search many files, go on after a kill, and say what became of each."""
 
+from biomatch.jobs.casefile import export_case
+from biomatch.jobs.demo import demo
 from biomatch.jobs.enrolment import enrol
+from biomatch.jobs.items import gather
 from biomatch.jobs.outcome import Failure, Outcome, write_errors
-from biomatch.jobs.searching import search
+from biomatch.jobs.renewal import re_enrol
+from biomatch.jobs.searching import Reporting, search
+from biomatch.jobs.verification import verify
 
-__all__ = ["Failure", "Outcome", "enrol", "search", "write_errors"]
+__all__ = [
+    "Failure",
+    "Outcome",
+    "Reporting",
+    "demo",
+    "enrol",
+    "export_case",
+    "gather",
+    "re_enrol",
+    "search",
+    "verify",
+    "write_errors",
+]

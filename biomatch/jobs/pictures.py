@@ -51,5 +51,21 @@ def models_of(modality: str) -> list[dict[str, str]]:
 
 
 def decisions_of(db: "Database", case: str) -> list[Decision]:
-    """Decisions recorded for a case."""
-    return []
+    """Conclusions recorded for a case, the second examiner's beside the first's."""
+    if not case:
+        return []
+    recorded = db.decisions(case)
+    checks = {decision.verifies: decision for decision in recorded if decision.verifies}
+    return [
+        Decision(
+            subject=first.subject,
+            conclusion=str(first.conclusion),
+            examiner=first.examiner,
+            second_examiner=checks[first.id].examiner if first.id in checks else None,
+            second_conclusion=str(checks[first.id].conclusion) if first.id in checks else None,
+            decided=first.at[:10],
+            reason=first.reason or "",
+        )
+        for first in recorded
+        if not first.verifies
+    ]

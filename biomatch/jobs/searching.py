@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +15,14 @@ from biomatch.jobs.outcome import Failure, Outcome, write_errors
 from biomatch.jobs.pictures import decisions_of, models_of, picture_source
 from biomatch.report import html, overlay, words
 from biomatch.report.plain import plain
-from biomatch.report.sheet import DETAILED, Sheet, sheet
+from biomatch.report.sheet import DETAILED, Sheet, probe_name, sheet
+from biomatch.search import Rejected
 from biomatch.types import CandidateList, Sample
 
 if TYPE_CHECKING:
     from biomatch.search import Database
 
-__all__ = ["Reporting", "report", "search"]
+__all__ = ["Reporting", "report", "search", "write_index_of"]
 
 INDEX = "index.html"
 ERRORS = "errors.csv"
@@ -115,9 +116,13 @@ def _search(
         record = reporting.folder / f"{name}.json"
         if reporting.resume and record.exists():
             return None
-        answers = []
+        answers: list[dict[str, Any]] = []
         for sample in probes:
-            for answer in _answers(db, sample, reporting, query):
+            for answer in db.search_many(
+                [sample], explain=reporting.details, **{**query, **reporting.audit}
+            ):
+                if isinstance(answer, Rejected):
+                    return Failure(item.sample.name, answer.error, answer.kind)
                 suffix = f"-{len(answers) + 1}" if answers else ""
                 answers.append(report(db, answer, sample, reporting, f"{name}{suffix}"))
     except IntegrityError:
@@ -126,20 +131,6 @@ def _search(
         return Failure(item.sample.name, str(error), type(error).__name__)
     _write_json(record, {"probe": item.sample.name, "answers": answers})
     return answers
-
-
-def _answers(
-    db: "Database", sample: Sample, reporting: Reporting, query: Mapping[str, Any]
-) -> Iterator[CandidateList]:
-    from biomatch.errors import SampleError
-    from biomatch.search import Rejected
-
-    for answer in db.search_many(
-        [sample], explain=reporting.details, **{**query, **reporting.audit}
-    ):
-        if isinstance(answer, Rejected):
-            raise SampleError(answer.error)
-        yield answer
 
 
 def _file_name(sample: Sample) -> str:
@@ -182,7 +173,7 @@ def _line(answer: CandidateList, file: str) -> dict[str, Any]:
     best = answer[0] if len(answer) else None
     return {
         "file": file,
-        "probe": answer.probe,
+        "probe": probe_name(answer),
         "modality": answer.modality,
         "subject": best.subject if best else None,
         "log10_lr": plain(best.log10_lr) if best else None,
@@ -204,6 +195,12 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     temporary.replace(path)
+
+
+def write_index_of(path: Path, lines: Sequence[Mapping[str, Any]], *, title: str) -> Path:
+    """Write the page that links reports made one by one."""
+    rows = [{key: value for key, value in line.items() if key != "report"} for line in lines]
+    return html.write_index(path, rows, title=title, facts={"Searches": f"{len(rows):,}"})
 
 
 def _finish(reporting: Reporting, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.report import words
 from biomatch.report.pictures import Embedded, embed
 
 __all__ = ["PALETTE", "Exhibit", "Link", "LocusRow", "Mark", "Panel", "exhibit"]
@@ -77,14 +78,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class LocusRow:
-    """One locus of a DNA comparison."""
+    """One locus of a DNA comparison; `rarity` says how common the probe's alleles are."""
 
     locus: str
     probe: str
     reference: str
     outcome: str
     tone: str
-    log10_lr: float | None = None
+    rarity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def exhibit(
     names
         Captions of the two sides.
     """
-    if "loci" in why:
+    if "comparison" in why:
         return _dna(why)
     if "pairs" in why:
         return _fingerprint(why, probe, reference, names)
@@ -253,19 +254,37 @@ TONES = {
 
 
 def _dna(why: Mapping[str, Any]) -> Exhibit:
-    rows = tuple(_locus(row) for row in why["loci"])
-    facts = _facts({key: value for key, value in why.items() if key not in {"loci", "kind"}})
+    comparison = why["comparison"]
+    rarity = why.get("rarity")
+    rarity = rarity if isinstance(rarity, Mapping) else {}
+    common = {row["locus"]: row["rmp"] for row in rarity.get("loci", ())}
+    rows = tuple(_locus(row, common.get(row["locus"])) for row in comparison["loci"])
+    facts = {
+        "result": f"{comparison['hit']} under {comparison['rule']}",
+        "loci": f"{comparison['matched']} of {comparison['compared']} compared loci match",
+    }
+    missing = {"probe": comparison["missing_probe"], "candidate": comparison["missing_reference"]}
+    for side, count in missing.items():
+        if count:
+            facts[f"missing in the {side}"] = f"{count} loci"
+    if rarity.get("rmp"):
+        facts["random match probability"] = (
+            f"1 in {words.number(1 / rarity['rmp'])} unrelated people ({rarity['table']}, "
+            f"theta {rarity['theta']}, {rarity['formula']})"
+        )
+    kinship = why.get("kinship")
+    if isinstance(kinship, Mapping):
+        facts |= {f"kinship {name}": value for name, value in _facts(kinship).items()}
     return Exhibit("dna", loci=rows, facts=facts)
 
 
-def _locus(row: Mapping[str, Any]) -> LocusRow:
+def _locus(row: Mapping[str, Any], rmp: float | None) -> LocusRow:
     outcome = str(row["result"])
-    value = row.get("log10_lr")
     return LocusRow(
         locus=str(row["locus"]),
         probe=", ".join(row.get("probe") or ()),
         reference=", ".join(row.get("reference") or ()),
         outcome=outcome,
         tone=TONES.get(outcome, "near"),
-        log10_lr=float(value) if value is not None and math.isfinite(value) else None,
+        rarity=f"1 in {words.number(1 / rmp)}" if rmp else "",
     )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from biomatch.report.exhibits import Exhibit, exhibit
 from biomatch.report.pictures import Embedded, embed, of_sample
 from biomatch.types import Candidate, CandidateList, Sample
 
-__all__ = ["DETAILED", "Decision", "Line", "Sheet", "sheet"]
+__all__ = ["DETAILED", "Decision", "Line", "Sheet", "probe_name", "sheet"]
 
 DETAILED = 5
 """How many candidates are shown with pictures unless asked otherwise."""
@@ -78,6 +79,11 @@ class Sheet:
     facts: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, str], ...] = ()
     redacted: bool = False
+
+    @property
+    def probe(self) -> str:
+        """Name of the probe, without the folders it lay in."""
+        return probe_name(self.result)
 
     @property
     def pictures(self) -> tuple[Embedded, ...]:
@@ -180,11 +186,16 @@ def _exhibits(
     return {trait: exhibit(reasons, None, None, names=names) for trait, reasons in why.items()}
 
 
+def probe_name(result: CandidateList) -> str:
+    """Return the probe's name without the folders it lay in."""
+    return PurePath(result.probe).name or result.probe
+
+
 def _facts(result: CandidateList) -> dict[str, str]:
     coverage = result.coverage
     seconds = result.timings.get("total") or math.fsum(result.timings.values())
     facts = {
-        "Probe": result.probe,
+        "Probe": probe_name(result),
         "Modality": result.modality,
         "Searched": str(coverage),
         "Complete": "yes" if coverage.complete else "NO: an absent candidate proves nothing",

@@ -59,8 +59,9 @@ def test_ranks_count_ties_against_the_mate() -> None:
 
 def test_open_set_miss_needs_rank_and_threshold() -> None:
     top = np.arange(100.0)
-    assert metrics.threshold_at_fpir(top, 0.01) == 99
-    assert metrics.threshold_at_fpir(top, 0.0) == np.inf
+    assert metrics.threshold_at_fpir(top, 0.01) == np.nextafter(98, np.inf)
+    assert metrics.threshold_at_fpir(top, 0.0) == np.nextafter(99, np.inf)
+    assert metrics.threshold_at_fpir(top, 1.0) == 0
     assert metrics.fnir_at_fpir([99, 98, 120], [1, 1, 2], top, 0.01) == pytest.approx(2 / 3)
 
 

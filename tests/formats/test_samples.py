@@ -9,6 +9,7 @@ from PIL import Image
 
 from biomatch.errors import FormatError, OptionError, UnreadableSampleError
 from biomatch.formats import read_samples
+from biomatch.formats.sniff import Kind, sniff
 
 
 def test_a_picture_is_what_the_caller_says(tmp_path: Path) -> None:
@@ -29,6 +30,54 @@ def test_text_named_png_is_refused_as_text(tmp_path: Path) -> None:
     path.write_text("hello, this is a text\n")
     with pytest.raises(UnreadableSampleError, match="is text, not a picture"):
         read_samples(path, "fingerprint")
+
+
+def test_each_page_of_a_tiff_is_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "card.tif"
+    pages = [Image.fromarray(np.full((8, 8), grey, np.uint8)) for grey in (10, 20, 30)]
+    pages[0].save(path, save_all=True, append_images=pages[1:], dpi=(500, 500))
+    samples = read_samples(path, "fingerprint")
+    assert [int(sample.image[0, 0]) for sample in samples] == [10, 20, 30]
+    assert [sample.label for sample in samples] == ["card"] * 3
+    digests = [sample.sha256 for sample in samples]
+    assert digests[0] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len(set(digests)) == 3
+    assert digests == [sample.sha256 for sample in read_samples(path, "fingerprint")]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("Größe;Länge\n".encode("cp1252"), Kind.TEXT),
+        ("a;é".encode()[:-1], Kind.TEXT),
+        (b"\xff\xfe" + "a,b\n".encode("utf-16-le"), Kind.TEXT),
+        (b'\xef\xbb\xbf{"a": 1}', Kind.JSON),
+        (b" <?xml version='1.0'?>", Kind.XML),
+        (bytes(range(200, 255)) * 5, Kind.UNKNOWN),
+        (b"abc\x01def", Kind.UNKNOWN),
+        (b"   \n", Kind.UNKNOWN),
+        (b"PK\x03\x04", Kind.ARCHIVE),
+        (b"RIFF\0\0\0\0WEBPVP8 ", Kind.PICTURE),
+        (b"P5\n2 2", Kind.PICTURE),
+        (b"1.01:123\x1d1.02:0300", Kind.TRANSACTION),
+    ],
+)
+def test_kinds_by_content(data: bytes, kind: Kind) -> None:
+    assert sniff(data) is kind
+
+
+def test_archives_say_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(b"PK\x03\x04" + bytes(30))
+    with pytest.raises(UnreadableSampleError, match="export its table as CSV"):
+        read_samples(path, "dna")
+
+
+def test_records_of_other_modalities_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "iris.bin"
+    path.write_bytes(b"IIR\x00020\0")
+    with pytest.raises(UnreadableSampleError, match="is an iris image record"):
+        read_samples(path)
 
 
 def test_missing_empty_and_folders_are_refused(tmp_path: Path) -> None:
@@ -54,5 +103,7 @@ def test_a_record_gives_one_template_a_view(shared: Path) -> None:
     samples = read_samples(path)
     assert [sample.finger_position for sample in samples] == [7, 2]
     assert {sample.ppi for sample in samples} == {500}
-    with pytest.raises(UnreadableSampleError, match="finger minutiae record of modality finger"):
+    with pytest.raises(
+        UnreadableSampleError, match=r"holds fingerprint, not face \(finger minutiae record\)"
+    ):
         read_samples(path, "face")

@@ -29,14 +29,28 @@ def face_why() -> dict[str, Any]:
 
 def dna_why() -> dict[str, Any]:
     rows = [
-        {"locus": "TH01", "probe": ["6", "9.3"], "reference": ["6", "9.3"], "result": "match",
-         "log10_lr": 1.2},
-        {"locus": "FGA", "probe": [], "reference": ["20", "23"], "result": "missing in probe",
-         "log10_lr": None},
-        {"locus": "vWA", "probe": ["16"], "reference": ["16", "17"], "result": "mismatch",
-         "log10_lr": -math.inf},
-    ]  # fmt: skip
-    return {"loci": rows, "theta": 0.01}
+        {"locus": "TH01", "probe": ["6", "9.3"], "reference": ["6", "9.3"], "result": "match"},
+        {"locus": "FGA", "probe": [], "reference": ["20", "23"], "result": "missing in probe"},
+        {"locus": "vWA", "probe": ["16"], "reference": ["16", "17"], "result": "mismatch"},
+    ]
+    comparison = {
+        "rule": "codis-moderate-2017",
+        "hit": "identity-moderate",
+        "compared": 2,
+        "matched": 1,
+        "mismatched": 1,
+        "missing_probe": 1,
+        "missing_reference": 0,
+        "loci": rows,
+    }
+    rarity = {
+        "rmp": 1e-3,
+        "table": "test",
+        "theta": 0.01,
+        "formula": "nrc410",
+        "loci": [{"locus": "TH01", "rmp": 0.05}],
+    }
+    return {"comparison": comparison, "rarity": rarity, "score": "log10 LR"}
 
 
 WHY = {"fingerprint": ridge_why, "face": face_why, "dna": dna_why}

@@ -1,0 +1,290 @@
+"""SmartRank search criteria: XML with the evidence, the hypotheses and the model's parameters.
+
+Source: the ``SmartRankImportFile`` schema 1.0 and the SmartRank manual (defaults: LR threshold
+1000, 250 results). Databases of SmartRank are wide CSV tables: `biomatch.dna.files.wide`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from biomatch.dna.files.safexml import Node
+from biomatch.dna.files.schema import Check, Element, decimal, text, validate
+from biomatch.dna.files.text import build_profile
+from biomatch.dna.loci import find
+from biomatch.dna.profile import DnaProfile
+from biomatch.errors import FormatError, ProfileError
+
+__all__ = ["Hypothesis", "SearchCriteria", "is_smartrank", "read_criteria"]
+
+
+def _dropout(value: str) -> str | None:
+    if value.strip() == "automatic":
+        return None
+    wrong = decimal(0.0, 0.999999)(value)
+    return wrong and "is neither 'automatic' nor a probability below 1"
+
+
+_ANY: Check = text(1_000_000, 0)
+_SHARE = decimal(0.0, 0.9999999)
+
+
+def _named(name: str, *children: Element, least: int = 1) -> Element:
+    """Make an element with a name attribute, any number of times."""
+    return Element(
+        name,
+        children=children,
+        attributes={"name": _ANY},
+        needed=("name",),
+        least=least,
+        most=None,
+    )
+
+
+def _people(plural: str, single: str) -> Element:
+    one = Element(
+        single,
+        attributes={"name": _ANY, "dropout": _dropout},
+        needed=("name", "dropout"),
+        least=0,
+        most=None,
+    )
+    return Element(plural, children=(one,), least=0)
+
+
+def _sides() -> tuple[Element, ...]:
+    unknowns = Element(
+        "Unknowns",
+        attributes={"count": decimal(0, 4, 0), "dropout": _dropout},
+        needed=("count", "dropout"),
+    )
+    return (
+        _people("Contributors", "Contributor"),
+        _people("NonContributors", "NonContributor"),
+        unknowns,
+    )
+
+
+def _specimens() -> tuple[Element, Element]:
+    """Evidence and reference profiles, and the allele statistics."""
+    allele = Element("Allele", attributes={"value": text(10)}, needed=("value",), most=None)
+    known = Element(
+        "Allele",
+        attributes={"value": text(10), "probability": _SHARE},
+        needed=("value", "probability"),
+        most=None,
+    )
+    statistics = Element(
+        "Statistics",
+        children=(_named("Locus", known),),
+        attributes={"rareAlleleFrequency": _SHARE},
+        least=0,
+    )
+    # the schema asks for a locus, but the program itself writes empty specimens
+    return _named("Specimen", _named("Locus", allele, least=0)), statistics
+
+
+def _schema() -> Element:
+    """Say what a search criteria file holds; only the order of the schema is kept strictly."""
+    specimen, statistics = _specimens()
+    prop = Element("Property", attributes={"name": _ANY, "value": _ANY}, least=0, most=None)
+    properties = Element("Properties", children=(prop,), least=0)
+    whole = decimal(0, 2**31 - 1, 0)
+    hp = Element(
+        "HP",
+        children=_sides(),
+        attributes={"candidateDropout": _dropout},
+        needed=("candidateDropout",),
+    )
+    children = (
+        Element("CaseFolder", _ANY, least=0),
+        Element("userid", _ANY, least=0),
+        Element("dateTime", _ANY, least=0),
+        Element("Replicates", children=(_named("Replicate"),)),
+        Element("Dropin", _SHARE, least=0),
+        Element("Theta", _SHARE, least=0),
+        Element("LrThreshold", whole, least=0),
+        Element("MaximumNumberOfResults", whole, least=0),
+        Element("RareAlleleFrequency", _SHARE, least=0),
+        properties,
+        hp,
+        Element("HD", children=_sides()),
+        specimen,
+        statistics,
+        properties,
+    )
+    version: dict[str, Check] = {"version": decimal(0.0, 9.9, 1)}
+    return Element("SmartRankImportFile", children=children, attributes=version)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One hypothesis.
+
+    Attributes
+    ----------
+    contributors
+        Known contributors: specimen name -> drop-out probability; None = estimate it.
+    non_contributors
+        Typed persons who did not contribute.
+    unknowns
+        Number of unknown contributors.
+    dropout
+        Their drop-out probability; None = estimate it.
+    """
+
+    contributors: Mapping[str, float | None]
+    non_contributors: tuple[str, ...]
+    unknowns: int
+    dropout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCriteria:
+    """What SmartRank is asked.
+
+    Attributes
+    ----------
+    replicates
+        Evidence profiles, one an amplification.
+    specimens
+        All profiles of the file by name.
+    dropin, theta
+        Model parameters.
+    candidate_dropout
+        Drop-out probability of the candidate under the prosecution's hypothesis; None = estimate.
+    prosecution, defence
+        The hypotheses; the candidate is not listed in them.
+    threshold
+        Least LR of a result.
+    max_results
+        Number of results wanted.
+    rare_frequency
+        Frequency of alleles that the statistics do not list; None = the program's.
+    statistics
+        Locus -> allele -> frequency, empty when the file brings none.
+    """
+
+    replicates: tuple[DnaProfile, ...]
+    specimens: Mapping[str, DnaProfile]
+    dropin: float
+    theta: float
+    candidate_dropout: float | None
+    prosecution: Hypothesis
+    defence: Hypothesis
+    threshold: float = 1000.0
+    max_results: int = 250
+    rare_frequency: float | None = None
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def is_smartrank(root: Node) -> bool:
+    """Tell whether a document is a SmartRank search criteria file."""
+    return root.tag == "SmartRankImportFile"
+
+
+def read_criteria(root: Node, path: str) -> SearchCriteria:
+    """Read search criteria.
+
+    Raises
+    ------
+    FormatError
+        The file breaks the schema, or names a specimen that it does not hold.
+    ProfileError
+        Unknown locus or impossible allele.
+    """
+    validate(root, _schema(), path)
+    specimens: dict[str, DnaProfile] = {}
+    for node in root.all("Specimen"):
+        name = node.attributes["name"]
+        if name in specimens:
+            raise FormatError(f"{path}: line {node.line}: specimen {name!r} is given twice")
+        specimens[name] = _specimen(node, path)
+    replicates = root.find("Replicates")
+    names = [node.attributes["name"] for node in replicates.all("Replicate")] if replicates else []
+    missing = [name for name in names if name not in specimens]
+    if missing:
+        raise FormatError(f"{path}: replicate {missing[0]!r} is not among the file's specimens")
+    hp, hd = root.find("HP"), root.find("HD")
+    return SearchCriteria(
+        replicates=tuple(specimens[name] for name in names),
+        specimens=MappingProxyType(specimens),
+        dropin=float(root.get("Dropin") or 0.05),
+        theta=float(root.get("Theta") or 0.01),
+        candidate_dropout=_probability(hp.attributes["candidateDropout"] if hp else "automatic"),
+        prosecution=_hypothesis(hp or root, specimens, path),
+        defence=_hypothesis(hd or root, specimens, path),
+        threshold=float(root.get("LrThreshold") or 1000),
+        max_results=int(root.get("MaximumNumberOfResults") or 250),
+        rare_frequency=_rare(root),
+        statistics=MappingProxyType(_statistics(root)),
+    )
+
+
+def _rare(root: Node) -> float | None:
+    statistics = root.find("Statistics")
+    stated = root.get("RareAlleleFrequency") or (
+        statistics.attributes.get("rareAlleleFrequency", "") if statistics else ""
+    )
+    return float(stated) if stated else None
+
+
+def _probability(value: str) -> float | None:
+    return None if value.strip() == "automatic" else float(value)
+
+
+def _hypothesis(node: Node, specimens: Mapping[str, DnaProfile], path: str) -> Hypothesis:
+    def people(plural: str, single: str) -> list[Node]:
+        group = node.find(plural)
+        found = group.all(single) if group else []
+        for one in found:
+            if one.attributes["name"] not in specimens:
+                raise FormatError(
+                    f"{path}: line {one.line}: {single} {one.attributes['name']!r} is not among "
+                    "the file's specimens"
+                )
+        return found
+
+    unknowns = node.find("Unknowns")
+    stated = unknowns.attributes if unknowns else {"count": "0", "dropout": "automatic"}
+    return Hypothesis(
+        contributors=MappingProxyType(
+            {
+                one.attributes["name"]: _probability(one.attributes["dropout"])
+                for one in people("Contributors", "Contributor")
+            }
+        ),
+        non_contributors=tuple(
+            one.attributes["name"] for one in people("NonContributors", "NonContributor")
+        ),
+        unknowns=int(stated["count"]),
+        dropout=_probability(stated["dropout"]),
+    )
+
+
+def _specimen(node: Node, path: str) -> DnaProfile:
+    calls: dict[str, list[tuple[str, float | None]]] = {}
+    for locus in node.all("Locus"):
+        spelled = locus.attributes["name"]
+        known = find(spelled)
+        if known is None:
+            raise ProfileError(f"{path}: line {locus.line}: unknown locus {spelled!r}")
+        if known.name in calls:
+            raise FormatError(f"{path}: line {locus.line}: locus {spelled} is given twice")
+        calls[known.name] = [(one.attributes["value"].strip(), None) for one in locus.all("Allele")]
+    return build_profile(path, node.attributes["name"], calls)
+
+
+def _statistics(root: Node) -> dict[str, dict[str, float]]:
+    node = root.find("Statistics")
+    if node is None:
+        return {}
+    table: dict[str, dict[str, float]] = {}
+    for locus in node.all("Locus"):
+        known = find(locus.attributes["name"])
+        name = known.name if known else locus.attributes["name"]
+        table[name] = {
+            one.attributes["value"]: float(one.attributes["probability"])
+            for one in locus.all("Allele")
+        }
+    return table

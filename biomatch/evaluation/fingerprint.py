@@ -1,0 +1,373 @@
+"""Error rates of the fingerprint pipeline on any folder of prints named as in FVC."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biomatch.errors import OptionError, SampleError
+from biomatch.evaluation import metrics
+
+__all__ = ["PrintSet", "evaluate", "extract_sets", "find_sets", "identify", "verify"]
+
+NAME = re.compile(r"(?P<finger>.+)_(?P<impression>\d+)")
+SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
+FMRS = (0.01, 0.001, 0.0)
+FPIR = 0.01
+GALLERY_IMPRESSION = 1
+PROBE_IMPRESSIONS = range(4, 9)
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PrintSet:
+    """The prints of one folder.
+
+    Attributes
+    ----------
+    name
+        The folder's name.
+    paths
+        Its files, sorted by finger and impression.
+    fingers, impressions
+        What each file's name says, in the order of `paths`.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    fingers: tuple[str, ...]
+    impressions: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Scores of all pairs inside one folder, and the finger numbers behind them."""
+
+    mated: Floats
+    nonmated: Floats
+    mated_fingers: NDArray[np.int64]
+    nonmated_fingers: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Searches of all probes in the gallery of all folders.
+
+    Attributes
+    ----------
+    folder, finger
+        Folder number and finger number (over all folders) of each probe.
+    mate_score, mate_rank
+        Of the probe's mate.
+    nonmate_top
+        Best score when the mate is taken out: a non-mated search.
+    """
+
+    folder: NDArray[np.int64]
+    finger: NDArray[np.int64]
+    mate_score: Floats
+    mate_rank: NDArray[np.int64]
+    nonmate_top: Floats
+
+
+def find_sets(folder: Path) -> list[PrintSet]:
+    """Find prints named ``<finger>_<impression>.<ext>`` in a folder or its subfolders.
+
+    Raises
+    ------
+    OptionError
+        There are none.
+    """
+    own = _read_folder(folder)
+    if len(own):
+        return [own]
+    inner = [_read_folder(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()]
+    found = [prints for prints in inner if len(prints)]
+    if not found:
+        raise OptionError(
+            f"{folder}: holds no prints named <finger>_<impression>.<ext> (for example "
+            "101_1.png), nor folders of them"
+        )
+    return found
+
+
+def _read_folder(folder: Path) -> PrintSet:
+    rows = []
+    for path in folder.iterdir():
+        named = NAME.fullmatch(path.stem)
+        if path.is_file() and path.suffix.lower() in SUFFIXES and named:
+            rows.append((named["finger"], int(named["impression"]), path))
+    rows.sort()
+    return PrintSet(
+        folder.resolve().name,
+        tuple(path for _, _, path in rows),
+        tuple(finger for finger, _, _ in rows),
+        tuple(impression for _, impression, _ in rows),
+    )
+
+
+def _extract(task: tuple[Path, float | None, str]) -> tuple[bytes | None, str, float]:
+    """Template blob, error message and CPU seconds of one file."""
+    from biomatch import images
+    from biomatch.fingerprint import extract
+
+    path, ppi, extractor = task
+    start = time.process_time()
+    try:
+        if path.suffix.lower() != ".json" and images.read(path).ppi is not None:
+            ppi = None
+        start = time.process_time()
+        blob = extract(path, ppi, extractor=extractor).dumps()
+    except SampleError as error:
+        return None, str(error), time.process_time() - start
+    return blob, "", time.process_time() - start
+
+
+def extract_sets(
+    sets: Sequence[PrintSet],
+    *,
+    ppi: float | None = None,
+    extractor: str = "leader",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> tuple[list[list[Any]], list[str], float]:
+    """Extract every print.
+
+    Returns
+    -------
+    templates
+        One list a set; a print without usable features has a template without minutiae,
+        which matches nothing.
+    failed
+        One message for each of those.
+    seconds
+        Mean CPU seconds a print, the first (which loads the model) left out.
+    """
+    from biomatch.fingerprint import FingerprintTemplate, Minutiae
+
+    tasks = [(path, ppi, extractor) for prints in sets for path in prints.paths]
+    blank = FingerprintTemplate(Minutiae.empty(), 1, 1)
+    templates, failed, seconds = [], [], []
+    for number, (blob, error, spent) in enumerate(_map(tasks, workers), 1):
+        templates.append(blank if blob is None else FingerprintTemplate.loads(blob))
+        seconds.append(spent)
+        if error:
+            failed.append(error)
+        if progress:
+            progress("extract", number, len(tasks))
+    ends = np.cumsum([len(prints) for prints in sets])
+    parts = [templates[end - len(prints) : end] for end, prints in zip(ends, sets, strict=True)]
+    warm = seconds[workers:] or seconds
+    return parts, failed, float(np.mean(warm))
+
+
+def _map(tasks: list[tuple[Path, float | None, str]], workers: int) -> Any:
+    if workers <= 1:
+        yield from map(_extract, tasks)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_extract, tasks)
+
+
+def verify(prints: PrintSet, templates: Sequence[Any]) -> Verification:
+    """Compare every pair of impressions inside a folder, the earlier one as probe."""
+    from biomatch.fingerprint.comparison import score_rows
+    from biomatch.fingerprint.packing import pack
+
+    packed = pack(templates)
+    finger = np.unique(prints.fingers, return_inverse=True)[1]
+    first, second = np.triu_indices(len(prints), 1)
+    scores = np.concatenate(
+        [
+            score_rows(packed, packed, np.arange(row + 1, len(prints)), probe_row=row)
+            for row in range(len(prints) - 1)
+        ]
+    )
+    pairs = np.stack([finger[first], finger[second]], axis=1)
+    mated = pairs[:, 0] == pairs[:, 1]
+    if not mated.any() or mated.all():
+        raise OptionError(
+            f"{prints.name}: error rates need two impressions of a finger, and two fingers; "
+            f"there are {len(prints)} prints of {len(set(prints.fingers))} fingers"
+        )
+    return Verification(scores[mated], scores[~mated], pairs[mated, 0], pairs[~mated])
+
+
+def identify(sets: Sequence[PrintSet], templates: Sequence[Sequence[Any]]) -> Identification | None:
+    """Search impressions 4 to 8 in the gallery of all first impressions of all folders.
+
+    Two folders are taken to hold different fingers, whatever their names. None when no probe
+    has a mate in the gallery.
+    """
+    from biomatch.fingerprint.comparison import score_rows
+    from biomatch.fingerprint.packing import pack
+
+    gallery, owners, probes = [], [], []
+    for number, (prints, own) in enumerate(zip(sets, templates, strict=True)):
+        for finger, impression, template in zip(
+            prints.fingers, prints.impressions, own, strict=True
+        ):
+            if impression == GALLERY_IMPRESSION:
+                gallery.append(template)
+                owners.append((number, finger))
+            elif impression in PROBE_IMPRESSIONS:
+                probes.append((number, finger, template))
+    row_of = {owner: row for row, owner in enumerate(owners)}
+    mated = [probe for probe in probes if probe[:2] in row_of]
+    if not mated or len(gallery) < 2:
+        return None
+    packed, searched = pack(gallery), pack([template for *_, template in mated])
+    rows = np.arange(len(gallery))
+    table = np.stack([score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))])
+    mate_row = np.array([row_of[probe[:2]] for probe in mated])
+    mates = mate_row[:, None] == rows[None, :]
+    return Identification(
+        np.array([number for number, *_ in mated]),
+        mate_row,
+        table[mates],
+        metrics.mate_ranks(table, mates),
+        np.where(mates, -np.inf, table).max(axis=1),
+    )
+
+
+def _pair_rates(scores: Verification) -> dict[str, Any]:
+    return {
+        "eer": metrics.eer(scores.mated, scores.nonmated),
+        "fnmr_at_fmr": {
+            f"{fmr:g}": metrics.fnmr_at_fmr(scores.mated, scores.nonmated, fmr) for fmr in FMRS
+        },
+    }
+
+
+def _search_rates(found: Identification | None, which: NDArray[np.bool_] | None) -> dict[str, Any]:
+    if found is None or (which is not None and not which.any()):
+        return {"rank1": None, "rank10": None, "fnir_at_fpir": {f"{FPIR:g}": None}}
+    threshold = metrics.threshold_at_fpir(found.nonmate_top, FPIR)
+    rank, score = found.mate_rank, found.mate_score
+    if which is not None:
+        rank, score = rank[which], score[which]
+    return {
+        "rank1": float((rank == 1).mean()),
+        "rank10": float((rank <= 10).mean()),
+        "fnir_at_fpir": {f"{FPIR:g}": float(((score < threshold) | (rank > 1)).mean())},
+    }
+
+
+def evaluate(
+    folder: Path,
+    *,
+    ppi: float | None = None,
+    extractor: str = "leader",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure the pipeline on a folder of prints, or on a folder of such folders.
+
+    Files are named ``<finger>_<impression>.<ext>``. Inside each folder all pairs are compared:
+    impressions of one finger are mated, all cross-finger pairs non-mated (ISO/IEC 19795-1).
+    For 1:N the gallery is impression 1 of every finger of all folders together, the probes are
+    impressions 4 to 8; a folder's figures are those of its own probes in that common gallery,
+    at the one threshold that lets 1 % of all non-mated searches (the probe's mate taken out)
+    return a candidate.
+
+    Parameters
+    ----------
+    folder
+        Where the prints are.
+    ppi
+        Resolution of files that state none (default 500).
+    extractor
+        ``"leader"`` or ``"classical"``.
+    workers
+        Processes that extract.
+    progress
+        Called with stage, done, total.
+
+    Returns
+    -------
+    dict
+        JSON-able: ``folders`` (name -> eer, fnmr_at_fmr, rank1, rank10, fnir_at_fpir), their
+        ``mean`` (1:N: over all probes), ``cpu`` (extract_ms a print, compare_us a pair, one
+        thread) and ``about`` (counts, failures). Rates are fractions, None without data.
+
+    Raises
+    ------
+    OptionError
+        No prints, or too few of them.
+    """
+    if not math.isfinite(ppi or 1.0) or (ppi or 1.0) <= 0:
+        raise OptionError(f"ppi {ppi} is not a positive number")
+    sets = find_sets(Path(folder))
+    templates, failed, seconds = extract_sets(
+        sets, ppi=ppi, extractor=extractor, workers=workers, progress=progress
+    )
+    verify_warm_up()
+    start = time.process_time()
+    verified = [verify(prints, own) for prints, own in zip(sets, templates, strict=True)]
+    spent = time.process_time() - start
+    found = identify(sets, templates)
+    return summarise(sets, verified, found, failed, seconds, spent)
+
+
+def verify_warm_up() -> None:
+    """Compile or load the comparison kernels, so that timings leave this out."""
+    from biomatch.fingerprint import FingerprintTemplate, Minutiae, compare
+
+    grid = np.arange(12.0)
+    some = Minutiae(20 * grid, 17 * grid % 100, grid, 0 * grid, 0 * grid + 1)
+    template = FingerprintTemplate(some, 300, 300)
+    compare(template, [template])
+
+
+def summarise(
+    sets: Sequence[PrintSet],
+    verified: Sequence[Verification],
+    found: Identification | None,
+    failed: Sequence[str],
+    extract_seconds: float,
+    compare_seconds: float,
+) -> dict[str, Any]:
+    """Put the figures of all folders into one JSON-able object."""
+    folders = {}
+    for number, (prints, scores) in enumerate(zip(sets, verified, strict=True)):
+        own = None if found is None else found.folder == number
+        folders[prints.name] = {**_pair_rates(scores), **_search_rates(found, own)}
+    pairs = sum(len(scores.mated) + len(scores.nonmated) for scores in verified)
+    mean_of = [folders[prints.name] for prints in sets]
+    mean = {
+        "eer": float(np.mean([rates["eer"] for rates in mean_of])),
+        "fnmr_at_fmr": {
+            f"{fmr:g}": float(np.mean([rates["fnmr_at_fmr"][f"{fmr:g}"] for rates in mean_of]))
+            for fmr in FMRS
+        },
+        **_search_rates(found, None),
+    }
+    return {
+        "folders": folders,
+        "mean": mean,
+        "cpu": {
+            "extract_ms": 1e3 * extract_seconds,
+            "compare_us": 1e6 * compare_seconds / pairs,
+        },
+        "about": {
+            "prints": sum(len(prints) for prints in sets),
+            "mated": sum(len(scores.mated) for scores in verified),
+            "nonmated": sum(len(scores.nonmated) for scores in verified),
+            "searches": 0 if found is None else len(found.finger),
+            "failed": list(failed),
+        },
+    }

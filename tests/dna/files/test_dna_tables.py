@@ -1,0 +1,182 @@
+"""Long and wide tables: what they hold, and what is wrong with them."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from dna_samples import GENEMAPPER, LONG, SMARTRANK, WIDE
+
+from biomatch.dna import DnaProfile
+from biomatch.dna.files import WRITERS, parse_profiles, read
+from biomatch.errors import FormatError, ProfileError
+
+
+def test_long_table_with_heights() -> None:
+    stain, suspect = parse_profiles(LONG, "x.csv")
+    assert dict(stain.loci) == {
+        "AMEL": ("X", "Y"),
+        "TH01": ("6", "9.3"),
+        "D3S1358": ("14", "15", "17"),
+    }
+    assert stain.heights["D3S1358"] == (310.0, 290.0, 88.0)
+    assert suspect.loci["TH01"] == ("9.3",)
+    assert not suspect.heights
+
+
+def test_wide_tables() -> None:
+    first, second = parse_profiles(WIDE, "x")
+    assert dict(first.loci) == {"AMEL": ("X",), "TH01": ("6", "9.3"), "vWA": ("17",)}
+    assert second.loci["vWA"] == ("14", "16")
+    a, b = parse_profiles(SMARTRANK, "x")
+    assert dict(a.loci) == {"TH01": ("6", "9.3"), "vWA": ("17",)}
+    assert dict(b.loci) == {"vWA": ("14", "15", "16")}
+
+
+def test_genemapper_wide_with_heights_and_off_ladder() -> None:
+    first, second = parse_profiles(GENEMAPPER, "x.txt")
+    assert first.heights["TH01"] == (101.0, 99.0)
+    assert second.loci["TH01"] == ("9.3", "OL")
+    assert second.heights["TH01"] == (101.0, 12.0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_encodings_and_delimiters(tmp_path: Path, encoding: str, delimiter: str, end: str) -> None:
+    text = LONG.replace("stain", "stäin").replace(",", delimiter).replace("\n", end)
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.encode(encoding))
+    assert read(path)[0].name == "stäin"
+    assert read(path)[0].loci["TH01"] == ("6", "9.3")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("SampleName,Allele1,Allele2\nS,6,7\n", FormatError, "no marker column"),
+        ("Marker,Allele1\nTH01,6\n", FormatError, "no column names the specimen"),
+        ("SampleName,Marker,Allele1\nS,TH09,6\n", ProfileError, "line 2, column 2.*TH09"),
+        ("SampleName,Marker,Allele1\nS,TH01,9..3\n", ProfileError, "line 2, column 3.*9..3"),
+        (
+            "SampleName,Marker,Allele1,Allele2\nS,TH01,6,7\nS,vWA,14,17.5\n",
+            ProfileError,
+            "line 3, column 4.*17.5",
+        ),
+        ("SampleName,Marker,Allele1\nS,TH01,6\nS,THO1,6\n", FormatError, "line 3.*line 2"),
+        ("SampleName,Marker,Allele1,Height1\nS,TH01,6,tall\n", FormatError, "column 4.*tall"),
+        ("SampleName,Marker,Allele1\n,TH01,6\n", FormatError, "line 2, column 1"),
+        ("SampleName,Marker,Allele1\nS,TH01,6,7\n", FormatError, "4 cells"),
+        ("SampleName,Marker,Allele1\n", FormatError, "no rows"),
+        ("SampleName,TH01_1,THX1_1\nS,6,7\n", ProfileError, "column 3.*THX1_1"),
+        ("SampleName,TH01\nS,6\nS,7\n", FormatError, "line 3.*line 2"),
+        ("TH01,vWA\n6,7\n", FormatError, "no column names the specimen"),
+        ("a,b\n1,2\n", FormatError, "not a DNA table"),
+        ("Allele,TH01\n6,0.2\n", FormatError, "allele frequencies"),
+        ("prose without any table\n", FormatError, "not a table"),
+        ('{"a": 1}', FormatError, "JSON"),
+        ('SampleName,TH01\n"S,6\n', FormatError, "line"),
+        ("Sample Name\tTH01\tHeight\nS\t6, 7\t100\n", FormatError, "1 heights for 2 alleles"),
+        (
+            "SampleName,Marker," + ",".join(f"Allele{n}" for n in range(1, 10)) + "\n"
+            "S,D21S11," + ",".join(str(n) for n in range(24, 33)) + "\n",
+            ProfileError,
+            "9 alleles",
+        ),
+    ],
+)
+def test_errors_name_place_and_value(text: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=rf"(?s)file\.csv: .*{says}"):
+        parse_profiles(text, "file.csv")
+
+
+def test_empty_missing_and_binary_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    with pytest.raises(FormatError, match="cannot be read"):
+        read(path)
+    path.write_bytes(b" \n")
+    with pytest.raises(FormatError, match="empty"):
+        read(path)
+    path.write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(FormatError, match="not a text file"):
+        read(path)
+
+
+def test_one_allele_a_row_and_joined_alleles() -> None:
+    rows = "sample\tlocus\tallele\nS\tTH01\t6\nS\tTH01\t9.3\n"
+    joined = "specimenId,locus,alleles\nS,TH01,6 9.3\n"
+    for text in (rows, joined):
+        assert dict(parse_profiles(text, "x")[0].loci) == {"TH01": ("6", "9.3")}
+
+
+def test_sequenced_alleles_keep_their_name() -> None:
+    text = "SampleName,Marker,Allele1,Allele2\nS,TH01,6_6,9.3_6_1_0\n"
+    profile = parse_profiles(text, "x")[0]
+    assert profile.loci["TH01"] == ("6", "9.3")
+    assert "9.3_6_1_0" in (profile.comment or "")
+
+
+def test_quality_sensors_are_no_loci() -> None:
+    text = "Sample Name\tMarker\tAllele 1\nS\tQS1\tQ1\nS\tTH01\t6\n"
+    assert dict(parse_profiles(text, "x")[0].loci) == {"TH01": ("6",)}
+
+
+@pytest.mark.parametrize("form", sorted(WRITERS))
+def test_written_profiles_are_read_back(form: str) -> None:
+    profiles = [
+        DnaProfile.from_alleles(
+            {"TH01": ("6", "9.3"), "vWA": ("17",), "PentaD": ("2.2", "9"), "AMEL": ("X", "Y")},
+            name="A 1",
+        ),
+        DnaProfile.from_alleles({"TH01": ("6", "7", ">9"), "D21S11": ("28", "OL")}, name="B&<2>"),
+    ]
+    again = parse_profiles(WRITERS[form](profiles), "x")
+    assert [(p.name, dict(p.loci)) for p in again] == [(p.name, dict(p.loci)) for p in profiles]
+
+
+def control_profiles(shared: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    with (shared / "dna" / "control_profiles_osiris.csv").open() as lines:
+        for row in csv.DictReader(lines):
+            tokens = tuple(v for v in (row["allele1"], row["allele2"], row["allele3"]) if v)
+            found.setdefault(row["sample"], {})[row["locus"]] = tokens
+    return found
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_control_profiles_come_out_right_from_genemapper_text(shared: Path, wide: bool) -> None:
+    controls = control_profiles(shared)
+    known = {"2800M", "9947A", "9948", "K562", "DNA007"}
+    assert known <= set(controls)
+    text = _wide(controls) if wide else _long(controls)
+    profiles = {profile.name: profile for profile in parse_profiles(text, "export.txt")}
+    for name, loci in controls.items():
+        for locus, tokens in loci.items():
+            assert set(profiles[name].alleles(locus)) == set(tokens), (name, locus)
+    m2800 = profiles["2800M"]
+    expected = {
+        "D3S1358": ("17", "18"),
+        "D18S51": ("16", "18"),
+        "D21S11": ("29", "31.2"),
+        "FGA": ("20", "23"),
+        "TH01": ("6", "9.3"),
+    }
+    assert {locus: m2800.loci[locus] for locus in expected} == expected
+
+
+def _long(controls: dict[str, dict[str, tuple[str, ...]]]) -> str:
+    lines = ["Sample Name\tMarker\tDye\tAllele 1\tAllele 2\tAllele 3\tHeight 1\tHeight 2\tHeight 3"]
+    for name, loci in controls.items():
+        for locus, tokens in loci.items():
+            cells = [*tokens, *[""] * (3 - len(tokens))]
+            tall = [*["812"] * len(tokens), *[""] * (3 - len(tokens))]
+            lines.append("\t".join([name, locus, "B", *cells, *tall]))
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _wide(controls: dict[str, dict[str, tuple[str, ...]]]) -> str:
+    loci = sorted({locus for table in controls.values() for locus in table})
+    lines = ["\t".join(["Sample File", "Sample Name", *loci]) + "\t"]
+    for name, table in controls.items():
+        cells = [", ".join([*table.get(locus, ()), *[" "] * 4]) for locus in loci]
+        lines.append("\t".join([f"{name}.fsa", name, *cells]) + "\t")
+    return "\r\n".join(lines) + "\r\n"

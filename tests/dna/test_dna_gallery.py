@@ -1,0 +1,192 @@
+"""The filter loses nothing, and what is verified is what the plain reference says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dna_strategies import databases, plain, profiles
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from biomatch.dna import DnaProfile, codes
+from biomatch.dna.gallery import DnaGallery
+from biomatch.dna.matching import compare
+from biomatch.dna.rules import RuleSet, rule_set
+from biomatch.errors import FormatError
+
+QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+RULES = st.builds(
+    lambda name, loci, wrong: rule_set(name).with_limits(min_loci=loci, max_mismatches=wrong),
+    st.sampled_from(("high", "moderate", "low", "pruem-2008", "interpol-six")),
+    st.integers(1, 8),
+    st.integers(0, 3),
+)
+
+
+def gallery(references: list[DnaProfile]) -> DnaGallery:
+    return DnaGallery.build([profile.dumps() for profile in references])
+
+
+def expected(probe: DnaProfile, references: list[DnaProfile], rules: RuleSet) -> list[int]:
+    return [n for n, other in enumerate(references) if compare(probe, other, rules).is_hit]
+
+
+@QUICK
+@given(databases, profiles(), RULES)
+@example(
+    [DnaProfile.from_alleles({"TH01": ("6", "F")})],
+    DnaProfile.from_alleles({"TH01": ("9.3", "F")}),
+    rule_set("moderate").with_limits(min_loci=1),
+)
+def test_hits_are_those_of_the_reference(
+    references: list[DnaProfile], probe: DnaProfile, rules: RuleSet
+) -> None:
+    built = gallery(references)
+    truth = expected(probe, references, rules)
+    for method in ("filter", "scan"):
+        assert built.search([probe], rules, method=method)[0].tolist() == truth
+
+
+@QUICK
+@given(databases, RULES, st.data())
+def test_filter_alone_is_a_superset(
+    references: list[DnaProfile], rules: RuleSet, data: st.DataObject
+) -> None:
+    """Straight from the index, even where a scan would be chosen; probes near the references."""
+    base = data.draw(st.sampled_from(references))
+    probe = DnaProfile.from_alleles(
+        {
+            locus: data.draw(plain) if data.draw(st.integers(0, 9)) == 0 else tokens
+            for locus, tokens in base.loci.items()
+            if locus != "D22S1045" and data.draw(st.integers(0, 4))
+        }
+    )
+    built = gallery(references)
+    query = built.query(probe, rules)
+    if not query.possible:
+        assert expected(probe, references, rules) == []
+        return
+    table = query.filter_table(built.index)
+    passed = built.index.search([table], rules.max_mismatches)[0]
+    assert set(expected(probe, references, rules)) <= set(passed.tolist())
+    assert set(expected(probe, references, rules)) <= set(query.scan().tolist())
+
+
+@QUICK
+@given(databases)
+def test_packing_keeps_every_genotype(references: list[DnaProfile]) -> None:
+    columns = codes.pack([profile.dumps() for profile in references])
+    for row, profile in enumerate(references):
+        assert columns.genotypes(row) == dict(profile.autosomal)
+
+
+def test_genotypes_without_a_code_are_searched_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With room for one interned genotype and two alleles, most rows overflow."""
+    monkeypatch.setattr(codes, "MAX_INTERNED", 1)
+    monkeypatch.setattr(codes, "MAX_ALLELE_CODES", 2)
+    references = [
+        DnaProfile.from_alleles({"TH01": (a, b), "vWA": ("14", "15", c)})
+        for a in ("6", "7", "8", "9")
+        for b in ("9.3", "10", "F")
+        for c in ("16", "17")
+    ]
+    built = gallery(references)
+    assert built.columns.overflow
+    for rules in (rule_set("moderate"), rule_set("high"), rule_set("low")):
+        limited = rules.with_limits(min_loci=1, max_mismatches=1)
+        for probe in references[::3]:
+            found = built.search([probe], limited)[0].tolist()
+            assert found == expected(probe, references, limited)
+
+
+@QUICK
+@given(databases, databases, profiles(), RULES)
+def test_enrolling_later_and_removing_change_nothing_else(
+    first: list[DnaProfile], second: list[DnaProfile], probe: DnaProfile, rules: RuleSet
+) -> None:
+    built = gallery(first)
+    rows = built.add([profile.dumps() for profile in second])
+    assert rows.tolist() == list(range(len(first), len(first) + len(second)))
+    everyone = [*first, *second]
+    truth = expected(probe, everyone, rules)
+    assert built.search([probe], rules)[0].tolist() == truth
+    gone = np.arange(0, len(everyone), 2)
+    assert built.remove(gone) == len(gone)
+    assert built.remove(gone) == 0
+    left = [row for row in truth if row % 2]
+    assert built.search([probe], rules)[0].tolist() == left
+    assert built.search([probe], rules, method="scan")[0].tolist() == left
+
+
+def test_saved_and_loaded_answers_the_same(tmp_path: Path) -> None:
+    references = [
+        DnaProfile.from_alleles({"TH01": (a, b), "FGA": (c, "22")})
+        for a in ("6", "7")
+        for b in ("9.3", "F")
+        for c in ("20", "21", "23.2")
+    ]
+    built = gallery(references)
+    built.remove(np.array([3]))
+    built.save(tmp_path)
+    again = DnaGallery.load(tmp_path)
+    assert isinstance(again.columns.codes, np.memmap)
+    rules = rule_set("moderate").with_limits(min_loci=2, max_mismatches=1)
+    for probe in references:
+        assert built.search([probe], rules)[0].tolist() == again.search([probe], rules)[0].tolist()
+    more = DnaProfile.from_alleles({"TH01": ("5", "6"), "FGA": ("20", "22")})
+    assert again.add([more.dumps()]).tolist() == [len(references)]
+    assert len(references) in again.search([more], rules)[0]
+
+
+def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
+    gallery([DnaProfile.from_alleles({"TH01": ("6", "9.3")})]).save(tmp_path)
+    (tmp_path / "dictionary.json").write_text("{")
+    with pytest.raises(FormatError, match="cannot be read"):
+        DnaGallery.load(tmp_path)
+
+
+@given(st.data())
+def test_damaged_blobs_are_refused(data: st.DataObject) -> None:
+    blob = DnaProfile.from_alleles({"TH01": ("6", "9.3"), "vWA": ("14",)}, name="x").dumps()
+    place = data.draw(st.integers(0, len(blob) - 1))
+    bit = data.draw(st.integers(0, 7))
+    broken = bytearray(blob)
+    broken[place] ^= 1 << bit
+    with pytest.raises(FormatError, match="profile 1"):
+        codes.pack([blob, bytes(broken)])
+    cut = data.draw(st.integers(0, len(blob) - 1))
+    with pytest.raises(FormatError):
+        codes.pack([blob[:cut]])
+
+
+def test_forty_loci_are_searched_though_the_filter_holds_thirty_two() -> None:
+    names = [f"M{n}" for n in range(40)]
+    rng = np.random.default_rng(1)
+    references = [
+        DnaProfile.from_alleles(
+            {name: [str(a) for a in rng.integers(5, 12, 2)] for name in names}, extra_loci=names
+        )
+        for _ in range(30)
+    ]
+    built = gallery(references)
+    assert len(built.index.loci) == 32
+    rules = rule_set("moderate").with_limits(min_loci=20, max_mismatches=2)
+    for number, probe in enumerate(references):
+        assert number in built.search([probe], rules)[0]
+        assert built.search([probe], rules)[0].tolist() == expected(probe, references, rules)
+
+
+def test_allowed_rows_bound_the_answer() -> None:
+    same = DnaProfile.from_alleles({"TH01": ("6", "9.3")})
+    built = gallery([same] * 5)
+    rules = rule_set("high").with_limits(min_loci=1)
+    allowed = np.array([True, False, True, False, False])
+    assert built.search([same], rules, allowed=allowed)[0].tolist() == [0, 2]
+
+
+def test_an_empty_gallery_has_no_hits() -> None:
+    built = gallery([])
+    probe = DnaProfile.from_alleles({"TH01": ("6", "9.3")})
+    assert built.search([probe], rule_set("moderate"))[0].tolist() == []

@@ -1,0 +1,73 @@
+"""Faces that lean, lie and stand on their head."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from biomatch.face import detection, extract, rotation
+
+
+def turned(pixels: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    matrix, size = rotation._turned((0, 0, *pixels.shape[1::-1]), degrees, 1.0)
+    return np.asarray(cv2.warpAffine(pixels, matrix, size), np.uint8)
+
+
+@pytest.mark.parametrize("degrees", range(15, 360, 30))
+def test_a_turned_portrait_is_the_same_person(astronaut: NDArray[np.uint8], degrees: int) -> None:
+    (upright,) = extract(astronaut)
+    face = extract(turned(astronaut, degrees), max_faces=1)[0]
+    assert float(upright.embedding @ face.embedding) > 0.75
+    lean = rotation.roll(face.landmarks[None])[0]
+    assert (lean + degrees + 180) % 360 - 180 == pytest.approx(0, abs=20)
+
+
+def test_an_upright_portrait_is_searched_once(
+    astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    run = detection.propose
+    for module in (detection, rotation):
+        monkeypatch.setattr(module, "propose", lambda *a, **k: runs.append(1) or run(*a, **k))
+    extract(astronaut)
+    assert len(runs) == 1
+
+
+@given(
+    degrees=st.floats(-400, 400),
+    scale=st.floats(0.1, 2),
+    width=st.integers(40, 900),
+    height=st.integers(40, 900),
+)
+def test_the_canvas_holds_the_whole_picture(
+    degrees: float, scale: float, width: int, height: int
+) -> None:
+    matrix, size = rotation._turned((0, 0, width, height), degrees, scale)
+    corners = np.array([(0, 0, 1), (width, 0, 1), (0, height, 1), (width, height, 1)]) @ matrix.T
+    assert corners.min() > -1e-6
+    assert (corners <= np.array(size) + 1e-6).all()
+
+
+def test_mapping_back_is_exact() -> None:
+    matrix, _ = rotation._turned((0, 0, 300, 200), 30, 0.5)
+    places = np.array([[(50, 60), (90, 62), (70, 80), (55, 100), (88, 101)]], np.float64)
+    on_canvas = places @ matrix[:, :2].T + matrix[:, 2]
+    found = detection.Detections(
+        np.array([[5, 6, 20, 30]], np.float32),
+        on_canvas.astype(np.float32),
+        np.array([0.9], np.float32),
+        np.zeros(1, np.float32),
+    )
+    back = rotation._mapped(found, matrix, 30)
+    assert back.landmarks == pytest.approx(places, abs=1e-3)
+    assert back.turns.tolist() == [30]
+    assert back.boxes[0, 2] > 20 / 0.5
+
+
+def test_roll_is_clockwise_in_the_picture() -> None:
+    level = np.array([[(0, 0), (10, 0), (5, 5), (2, 9), (8, 9)]], float)
+    assert rotation.roll(level) == pytest.approx([0])
+    level[0, 1] = (10, 10)
+    assert rotation.roll(level) == pytest.approx([45])
