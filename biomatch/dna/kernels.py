@@ -109,22 +109,26 @@ def _mark_pairs(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
         free = code == uint16(0)
         passes = fits | free | (code >= uint16(IRREGULAR))
         untyped[i] += uint16(free)
-        wrong[i] += uint16(1) - uint16(passes)
+        wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
 def _mark_slots(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
-    """Count rows without either of two alleles; irregular ones pass here."""
+    """Count rows without either of two alleles; irregular ones pass here.
+
+    The high byte is compared in place: with no shift the loop stays in 16-bit lanes.
+    """
     first, second = values[0], values[1]
+    first_high, second_high = uint16(first << 8), uint16(second << 8)
     for i in range(column.shape[0]):
         code = column[i]
-        low = code & uint16(0xFF)
-        high = code >> uint16(8)
-        fits = (low == first) | (high == first) | (low == second) | (high == second)
+        low = uint16(code & uint16(0xFF))
+        high = uint16(code & uint16(0xFF00))
+        fits = (low == first) | (high == first_high) | (low == second) | (high == second_high)
         free = code == uint16(0)
         passes = fits | free | (code >= uint16(IRREGULAR))
         untyped[i] += uint16(free)
-        wrong[i] += uint16(1) - uint16(passes)
+        wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)

@@ -40,7 +40,7 @@ U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
 
 MAX_TURN = math.pi / 2
-"""Rotation up to which prints are compared, in radians: fingers are seldom put on turned further."""
+"""Rotation up to which prints are compared, in radians; fingers are seldom turned further."""
 MAX_PAIRS = 60
 """Pairs of minutiae that enter relaxation."""
 HYPOTHESES = 3
@@ -107,9 +107,9 @@ class Work(NamedTuple):
 
 
 @native
-def unpack(offsets: I64, points: U16, bits: U64, cells: U64, outline_offsets: I64,
-           outline: U16, row: int) -> Print:  # fmt: skip
-    """Take one print out of the packed arrays."""
+def unpack(packed: Any, row: int) -> Print:
+    """Take one print out of the arrays of `PackedPrints`."""
+    offsets, points, bits, cells, outline_offsets, outline = packed
     start, end = offsets[row], offsets[row + 1]
     plain = np.empty((5, end - start), np.float32)
     unpack_into(points[start:end], plain)
@@ -257,7 +257,7 @@ def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
     left[:] = work.relaxed[:count]
     kept = 0
     while trials < HYPOTHESES:
-        seed = np.argmax(left)
+        seed = int(np.argmax(left))
         if left[seed] <= 0:
             break
         for p in range(count):
@@ -322,19 +322,19 @@ def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> Non
 def compare_rows(probe: Any, probe_row: int, packed: Any, rows: I64, max_turn: float,
                  out: F32) -> None:  # fmt: skip
     """Compare one probe with many rows; features into `out` (rows, N_FEATURES)."""
-    a = unpack(*probe, probe_row)
+    a = unpack(probe, probe_row)
     largest = 0
     for row in rows:
         largest = max(largest, packed[0][row + 1] - packed[0][row])
     work = workspace(a.plain.shape[1], largest)
     for n in range(len(rows)):
-        compare_pair(a, unpack(*packed, rows[n]), max_turn, work, out[n])
+        compare_pair(a, unpack(packed, rows[n]), max_turn, work, out[n])
 
 
 @native
 def pair_up(probe: Any, reference: Any, max_turn: float) -> tuple[F32, I32, F32, F32]:
     """Features, partners, costs and movement of one comparison."""
-    a, b = unpack(*probe, 0), unpack(*reference, 0)
+    a, b = unpack(probe, 0), unpack(reference, 0)
     work = workspace(a.plain.shape[1], b.plain.shape[1])
     features = np.zeros(N_FEATURES, np.float32)
     compare_pair(a, b, max_turn, work, features)

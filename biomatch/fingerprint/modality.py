@@ -58,6 +58,8 @@ class FingerprintModality:
         from biomatch.fingerprint import extract
 
         source = sample.image if sample.image is not None else sample.path
+        if source is None:
+            raise OptionError(f"{sample.name}: has neither a path nor an image")
         template = extract(source, ppi=sample.ppi, **_extraction(sample))
         return [_placed(template, sample)]
 

@@ -17,6 +17,7 @@ from biomatch.fingerprint.kernels import native
 __all__ = ["assign", "count_ring", "fit_pairs", "fit_seed", "lay_grid", "move", "warp"]
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 
@@ -53,14 +54,14 @@ def wrap(angle: float) -> float:
 
 
 @native
-def closeness(cost: float) -> float:
+def closeness(cost: float) -> np.float32:
     """Weight of a pair by its cost: 1 exactly on each other, 1/4 at the limit, nearly exp(-c/2)."""
     rest = np.float32(1) - np.float32(0.25) * cost
     return rest * rest
 
 
 @native
-def _solve(sums: F32, movement: F32) -> None:
+def _solve(sums: F64, movement: F32) -> None:
     """Weighted Procrustes from sums w, wax, way, wbx, wby, Σ dot, Σ cross, lever cos, lever sin."""
     w = sums[0]
     ax, ay, bx, by = sums[1] / w, sums[2] / w, sums[3] / w, sums[4] / w
@@ -74,7 +75,7 @@ def _solve(sums: F32, movement: F32) -> None:
 
 
 @native
-def _add(sums: F32, w: float, ax: float, ay: float, bx: float, by: float,
+def _add(sums: F64, w: float, ax: float, ay: float, bx: float, by: float,
          cos: float, sin: float, lever: float) -> None:  # fmt: skip
     sums[0] += w
     sums[1] += w * ax
@@ -120,7 +121,7 @@ def fit_pairs(a: F32, b: F32, partner: I32, cost: F32, movement: F32) -> int:
             continue
         pairs += 1
         turn = b[2, j] - a[2, i]
-        _add(sums, closeness(cost[i]), a[0, i], a[1, i], b[0, j], b[1, j],
+        _add(sums, float(closeness(cost[i])), a[0, i], a[1, i], b[0, j], b[1, j],
              math.cos(turn), math.sin(turn), PAIR_LEVER)  # fmt: skip
     if pairs >= 2:
         _solve(sums, movement)

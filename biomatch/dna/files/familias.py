@@ -6,6 +6,7 @@ then the databases; behind them bracketed sections with the DVI module's persons
 Layout: pedFamilias' readFam and files of Familias 3.2 and 3.3 (Kling, Tillmar & Egeland 2014).
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ class _Stream:
             value = float(line.replace(",", "."))
         except ValueError:
             raise self.fail(f"{line!r} is no {what}") from None
-        if value != value or abs(value) == float("inf"):  # noqa: PLR0124
+        if not math.isfinite(value):
             raise self.fail(f"{line!r} is no {what}")
         return value
 
