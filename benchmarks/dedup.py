@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import biomatch  # noqa: E402
-from benchmarks.faces import face  # noqa: E402
 from benchmarks.scale import fill  # noqa: E402
 
 LOG10_LR = 3.0
