@@ -23,6 +23,7 @@ COMMANDS = {
     "batch": "biomatch.cli.batch:batch",
     "calibrate": "biomatch.cli.evaluate:calibrate",
     "case": "biomatch.cli.cases:case",
+    "cluster": "biomatch.cli.cluster:cluster",
     "completion": "biomatch.cli.completion:completion",
     "convert": "biomatch.cli.convert:convert",
     "decide": "biomatch.cli.cases:decide",
