@@ -53,7 +53,7 @@ QUALITIES = np.array([0.20, 0.27, 0.37, 0.59, 0.76, 0.86, 0.91, 0.93, 0.945, 0.9
 
 
 def _class_waves() -> NDArray[np.float64]:
-    """The shared part of the sense field of each class, shape (classes, WAVES, 3)."""
+    """Draw the shared part of the sense field of each class, shape (classes, WAVES, 3)."""
     dice = np.random.default_rng(1994)
     bearing = dice.uniform(0, TAU, (len(CLASSES), WAVES))
     pace = TAU / dice.uniform(150, 400, bearing.shape)
@@ -173,7 +173,7 @@ def _print(points):
         level = np.random.random() * (len(QUALITIES) - 1)
         low = int(level)
         quality = QUALITIES[low] + (level - low) * (QUALITIES[low + 1] - QUALITIES[low])
-        step = int(round(angle / TAU * 16384)) % 16384
+        step = round(angle / TAU * 16384) % 16384
         points[i, 0] = int(min(max((320 + c * x - s * y) * 8, 0), 65535))
         points[i, 1] = int(min(max((320 - s * x - c * y) * 8, 0), 65535))
         points[i, 2] = step << 2 | (1 if np.random.random() < BIFURCATIONS else 0)

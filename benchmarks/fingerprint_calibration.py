@@ -49,9 +49,7 @@ def all_pairs(templates: list[FingerprintTemplate]) -> tuple[np.ndarray, np.ndar
     for row in range(len(templates) - 1):
         rows = np.arange(row + 1, len(templates))
         part = features[start : start + len(rows)]
-        comparison.compare_rows(
-            packed.arrays, row, packed.arrays, rows, comparison.MAX_TURN, part
-        )
+        comparison.compare_rows(packed.arrays, row, packed.arrays, rows, comparison.MAX_TURN, part)
         start += len(rows)
     return first, second, features
 
@@ -80,7 +78,9 @@ def main() -> None:
     for left_out in range(sets.max() + 1):
         inside = (sets[first] == left_out) & (sets[second] == left_out)
         outside = (sets[first] != left_out) & (sets[second] != left_out)
-        scores[inside] = comparison.score(features[inside], fitted(features[outside], mated[outside]))
+        scores[inside] = comparison.score(
+            features[inside], fitted(features[outside], mated[outside])
+        )
     rows = []
     for number in range(sets.max() + 1):
         own = (sets[first] == number) & (sets[second] == number)
@@ -92,7 +92,10 @@ def main() -> None:
                 metrics.cllr(genuine, impostor),
             ]
         )
-        print(f"set {number}: EER {rows[-1][0]:.2%}  FMR1000 {rows[-1][1]:.2%}  Cllr {rows[-1][2]:.3f}")
+        print(
+            f"set {number}: EER {rows[-1][0]:.2%}  FMR1000 {rows[-1][1]:.2%}  "
+            f"Cllr {rows[-1][2]:.3f}"
+        )
     print("mean: EER {:.2%}  FMR1000 {:.2%}  Cllr {:.3f}".format(*np.mean(rows, axis=0)))
     judged = np.isfinite(scores)
     final = fitted(features, mated)
@@ -101,8 +104,18 @@ def main() -> None:
         threshold = grid[np.argmax(final.false_match_rate(grid) <= wanted)]
         seen = (scores[judged & ~mated] >= threshold).mean()
         missed = (scores[judged & mated] < threshold).mean()
-        print(f"threshold {threshold:.2f} for FMR {wanted:g}: left-out FMR {seen:.2g}, FNMR {missed:.2%}")
-    print("weights", np.round(final.weights, 3), "bias", round(final.bias, 3), "dismissed", final.dismissed)
+        print(
+            f"threshold {threshold:.2f} for FMR {wanted:g}: left-out FMR {seen:.2g}, "
+            f"FNMR {missed:.2%}"
+        )
+    print(
+        "weights",
+        np.round(final.weights, 3),
+        "bias",
+        round(final.bias, 3),
+        "dismissed",
+        final.dismissed,
+    )
     if chosen.write:
         plain = {
             name: np.round(value, 6).tolist() if isinstance(value, np.ndarray) else value

@@ -400,7 +400,7 @@ def rmp(
     epilog=examples(
         "biomatch dna kinship family.csv --a mother --b child1 --relation parent-child",
         "biomatch dna kinship one.csv two.csv --relation full-sib --relation half-sib",
-        "biomatch dna kinship remains.csv relatives.csv --relation full-sib --theta 0.01",
+        "biomatch dna kinship parents.csv children.csv --relation parent-child --mutation equal",
     )
 )
 @click.argument("first", type=FILE)
@@ -417,6 +417,7 @@ def rmp(
 )
 @click.option("--min-log10-lr", type=float, help="List only pairs with at least this log10 LR.")
 @click.option("--loci", is_flag=True, help="Show each locus.")
+@mutation_options
 @frequency_options
 @output_options
 def kinship(
@@ -432,11 +433,13 @@ def kinship(
     minimum: float | str | None,
     theta: float,
     format_: str,
+    **mutation: Any,
 ) -> None:
     """Weigh how two persons are related, against being unrelated.
 
     All profiles of the first file are compared with all of the second, or with
-    each other. The figure is the smallest over the populations.
+    each other. The figure is the smallest over the populations. With a mutation
+    model the first person is the parent, grandparent or uncle.
     """
     tables = _tables(source, populations, minimum)
     left = _profiles(first, a_names)
@@ -448,7 +451,7 @@ def kinship(
             twice = second is None and (a.name == b.name or (not a_names and not b_names and j < i))
             if not twice:
                 with _noted(failures):
-                    rows += _kinship_rows(a, b, relations, tables, theta)
+                    rows += _kinship_rows(a, b, relations, tables, theta, _mutation(mutation))
     if min_log10_lr is not None:
         rows = [row for row in rows if (row["log10_lr"] or -999.0) >= min_log10_lr]
     rows.sort(key=lambda row: -999.0 if row["log10_lr"] is None else -row["log10_lr"])
@@ -458,7 +461,8 @@ def kinship(
             for row in rows
             for locus, value in row["loci"].items()
         ]
-    columns = ["a", "b", "relation", "lr", "log10_lr", "excluding", "y_str", "table", "theta"]
+    columns = ["a", "b", "relation", "lr", "log10_lr", "excluding", "y_str", "mutation"]
+    columns += ["table", "theta"]
     note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
     emit(rows, format_, columns=None if loci else columns, note=note)
     _end(failures)
@@ -470,16 +474,26 @@ def _kinship_rows(
     relations: Sequence[str],
     tables: "Sequence[Frequencies]",
     theta: float,
+    mutation: "MutationModel",
 ) -> list[dict[str, Any]]:
-    from biomatch.dna.kinship import least_favourable_kinship, y_check
+    from biomatch.dna.kinship import least_favourable_kinship, relation_name, y_check
+    from biomatch.dna.mutation import MutationKind
+    from biomatch.dna.relationship import relation_lr
 
     y = y_check(a, b)
     told = f"{y.mismatched} of {y.compared} differ" if y.compared else ""
-    return [
-        {"a": a.name, "b": b.name, **index.as_dict(), "y_str": told}
-        for relation in relations
-        for index in [least_favourable_kinship(a, b, relation, tables, theta)]
-    ]
+    rows = []
+    for relation in map(relation_name, relations):
+        index = least_favourable_kinship(a, b, relation, tables, theta)
+        row = {"a": a.name, "b": b.name, **index.as_dict(), "mutation": "none", "y_str": told}
+        if mutation.kind is not MutationKind.NONE:
+            results = [
+                relation_lr(a, b, relation, table, theta=theta, mutation=mutation)
+                for table in tables
+            ]
+            row |= min(results, key=lambda result: result.log10).as_dict()
+        rows.append(row)
+    return rows
 
 
 @dna.command(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from biomatch.dna.adventitious import adventitious_probability
 from biomatch.dna.gallery import DnaGallery
 from biomatch.dna.modality import MODALITY, SearchGallery
 from biomatch.dna.options import DnaOptions, parse_options
@@ -35,8 +36,8 @@ def search_profiles(
     Returns
     -------
     list of CandidateList
-        One a probe. `Candidate.expected_false` is the number of references that would match by
-        chance: the probe's random match probability times their number (identity searches).
+        One a probe. `Candidate.expected_false` is the number of unrelated references that the
+        rule reports by chance (identity searches): `adventitious_probability` times their number.
 
     Raises
     ------
@@ -59,13 +60,16 @@ def _candidates(
     scores = gallery.compare(probe, rows, options=options)
     names = np.array([references[row].name for row in rows], np.str_)
     order = np.lexsort((names, -scores))[:limit]
+    identity = options.relation is None and options.mixture is None
+    chance = float("nan")
+    if identity:
+        chance = len(references) * adventitious_probability(
+            probe, options.tables, options.rules, options.theta
+        )
     listed = []
     for rank, place in enumerate(order, 1):
         reference = references[rows[place]]
         why = MODALITY.explain(probe, reference, options=options)
-        rarity = why["random_match_probability"]
-        identity = options.relation is None and options.mixture is None
-        chance = float("nan") if rarity is None or not identity else rarity * len(references)
         listed.append(
             Candidate(
                 rank=rank,

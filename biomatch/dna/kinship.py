@@ -38,6 +38,7 @@ __all__ = [
     "kinship_lr",
     "kinship_table",
     "least_favourable_kinship",
+    "relation_name",
     "y_check",
 ]
 
@@ -161,16 +162,32 @@ def ibd_coefficients(relation: str | Sequence[float]) -> Coefficients:
     >>> ibd_coefficients("half-sib"), ibd_coefficients("First cousin")
     ((0.5, 0.5, 0.0), (0.75, 0.25, 0.0))
     """
-    if not isinstance(relation, str):
-        values = tuple(float(value) for value in relation)
-        if len(values) != 3 or min(values) < 0 or abs(sum(values) - 1) > 1e-9:
-            raise OptionError(f"IBD coefficients {values} are not three shares that sum to 1")
-        return (values[0], values[1], values[2])
+    if isinstance(relation, str):
+        return RELATIONS[relation_name(relation)]
+    values = tuple(float(value) for value in relation)
+    if len(values) != 3 or min(values) < 0 or abs(sum(values) - 1) > 1e-9:
+        raise OptionError(f"IBD coefficients {values} are not three shares that sum to 1")
+    return (values[0], values[1], values[2])
+
+
+def relation_name(relation: str) -> str:
+    """Return the name in `RELATIONS` of a relation given by any name.
+
+    Raises
+    ------
+    OptionError
+        Unknown relation.
+
+    Examples
+    --------
+    >>> relation_name("Uncle"), relation_name("full siblings")
+    ('avuncular', 'full-sib')
+    """
     key = relation.strip().lower().replace(" ", "-").replace("_", "-")
     key = _ALIASES.get(key, key)
     if key not in RELATIONS:
         raise OptionError(f"unknown relation {relation!r}; known are {', '.join(RELATIONS)}")
-    return RELATIONS[key]
+    return key
 
 
 def _genotype(tokens: tuple[str, ...]) -> tuple[str, str] | None:

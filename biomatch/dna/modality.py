@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna import files
+from biomatch.dna.adventitious import adventitious_probability
 from biomatch.dna.familial import (
     ScanTables,
     contributors,
@@ -223,8 +224,8 @@ class DnaModality:
     ) -> dict[str, Any]:
         """Return the locus table, the random match probability and what the score means.
 
-        ``random_match_probability`` times the number of records searched is the number of
-        adventitious matches to expect.
+        ``adventitious_probability`` (that this rule reports an unrelated person) times the
+        number of records searched is the number of adventitious hits to expect.
         """
         chosen = _options(options)
         told: dict[str, Any] = {
@@ -239,6 +240,10 @@ class DnaModality:
         except ProfileError as error:
             told["random_match_probability"] = None
             told["rarity"] = str(error)
+        if chosen.mixture is None and chosen.relation is None:
+            told["adventitious_probability"] = adventitious_probability(
+                probe, chosen.tables, chosen.rules, chosen.theta
+            )
         if chosen.mixture is not None:
             told["mixture"] = self._mixture(probe, reference, chosen, chosen.mixture)
         if chosen.relation is not None:

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.pedigree import Pedigree
+from biomatch.dna.loci import sort_loci
+from biomatch.dna.pedigree import Pedigree, Person
 from biomatch.dna.peeling import (
     Mutations,
     NullRates,
@@ -208,3 +209,80 @@ def pedigree_lr(
         for table in tables
     )
     return min(results, key=lambda result: result.log10).lr
+
+
+def _siblings(other_mother: str = "m") -> tuple[Person, Person]:
+    """Two children of one father: the cousins' parents."""
+    return Person("u", "f", "m"), Person("v", "f", other_mother)
+
+
+RELATION_PEDIGREES: Mapping[str, Pedigree] = MappingProxyType(
+    {
+        "parent-child": Pedigree.of(Person("b", "a", "x")),
+        "full-sib": Pedigree.of(Person("a", "f", "m"), Person("b", "f", "m")),
+        "half-sib": Pedigree.of(Person("a", "f", "m"), Person("b", "f", "n")),
+        "grandparent": Pedigree.of(Person("u", "a", "x"), Person("b", "u", "y")),
+        "great-grandparent": Pedigree.of(
+            Person("u", "a", "x"), Person("v", "u", "y"), Person("b", "v", "z")
+        ),
+        "avuncular": Pedigree.of(
+            Person("a", "f", "m"), Person("u", "f", "m"), Person("b", "u", "x")
+        ),
+        "half-avuncular": Pedigree.of(
+            Person("a", "f", "m"), Person("u", "f", "n"), Person("b", "u", "x")
+        ),
+        "first-cousin": Pedigree.of(*_siblings(), Person("a", "u", "x"), Person("b", "v", "y")),
+        "half-first-cousin": Pedigree.of(
+            *_siblings("n"), Person("a", "u", "x"), Person("b", "v", "y")
+        ),
+        "second-cousin": Pedigree.of(
+            *_siblings(),
+            Person("p", "u", "x"),
+            Person("q", "v", "y"),
+            Person("a", "p", "s"),
+            Person("b", "q", "t"),
+        ),
+    }
+)
+"""Pedigrees in which ``a`` is to ``b`` what the relation's name says, ``a`` the elder one."""
+
+
+def relation_lr(
+    a: DnaProfile,
+    b: DnaProfile,
+    relation: str,
+    frequencies: Frequencies,
+    *,
+    theta: float = 0.0,
+    mutation: Mutations = None,
+    null: NullRates = 0.0,
+) -> PedigreeLr:
+    """Weigh a relation of two persons against "unrelated" with mutation and null alleles.
+
+    Without either it is `biomatch.dna.kinship.kinship_lr`. With mutation the order counts: `a`
+    is the parent, grandparent or uncle.
+
+    Raises
+    ------
+    OptionError
+        The relation has no pedigree in `RELATION_PEDIGREES`.
+    ProfileError
+        No locus can be used.
+    """
+    if relation not in RELATION_PEDIGREES:
+        known = ", ".join(RELATION_PEDIGREES)
+        raise OptionError(f"no pedigree for the relation {relation!r}; known are {known}")
+    loci = set(a.autosomal) & set(b.autosomal)
+    typed = {
+        name: DnaProfile(profile.name, {key: profile.loci[key] for key in sort_loci(loci)})
+        for name, profile in (("a", a), ("b", b))
+    }
+    return compare_pedigrees(
+        RELATION_PEDIGREES[relation],
+        Pedigree.of(),
+        typed,
+        frequencies,
+        theta=theta,
+        mutation=mutation,
+        null=null,
+    )

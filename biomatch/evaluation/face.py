@@ -15,16 +15,18 @@ from numpy.typing import NDArray
 
 from biomatch.errors import FormatError, SampleError
 from biomatch.evaluation import metrics
+from biomatch.face import calibration, embedding
 from biomatch.face.batch import extract_many
 from biomatch.face.comparison import gallery_vectors
 from biomatch.face.template import FaceTemplate
 
-__all__ = ["evaluate"]
+__all__ = ["Pairs", "evaluate", "extracted", "read_rows", "scored"]
 
 FPIRS = (0.01, 0.001)
 FARS = (0.01, 0.001)
 FOLDS = 10
 NO_MATCH = -1.0
+GROUP_FMR = 1e-3
 Floats = NDArray[np.float64]
 
 
@@ -71,7 +73,9 @@ def evaluate(
         enrolled, searches by people who are not. Names without a folder are looked up in
         `folder` too.
     pairs
-        CSV file with columns path_a, path_b and same (0 or 1).
+        CSV file with columns path_a, path_b and same (0 or 1); a column group adds FMR and
+        FNMR a group, with intervals, at the shipped threshold of FMR 1e-3. Groups come from
+        the file: nothing here guesses sex, age or origin.
     accuracy
         Model set.
     workers
@@ -87,7 +91,8 @@ def evaluate(
         JSON-able. ``pair_accuracy`` (threshold of each tenth chosen on the other nine),
         ``eer`` and ``tar_at_far`` from the pairs; ``rank1``, ``rank10`` and ``fnir_at_fpir`` from
         the searches; ``failures``, the number of photographs without a usable face;
-        ``failed``, their paths and reasons; ``intervals`` at 95 %. Rates are fractions.
+        ``failed``, their paths and reasons; ``groups``, where the pairs name them;
+        ``intervals`` at 95 %. Rates are fractions.
 
     Raises
     ------
@@ -96,14 +101,14 @@ def evaluate(
     """
     root = Path(folder)
     tables = {
-        name: _rows(root, path, ("path", "subject"))
+        name: read_rows(root, path, ("path", "subject"))
         for name, path in (("gallery", gallery), ("probes", probes), ("nonmated", nonmated))
         if path is not None
     }
-    pair_rows = _rows(root, pairs, ("path_a", "path_b", "same")) if pairs is not None else []
+    pair_rows = read_rows(root, pairs, ("path_a", "path_b", "same")) if pairs is not None else []
     named = [row["path"] for rows in tables.values() for row in rows]
     named += [row[key] for row in pair_rows for key in ("path_a", "path_b")]
-    faces, failed = _extracted(root, named, accuracy=accuracy, workers=workers, device=device)
+    faces, failed = extracted(root, named, accuracy=accuracy, workers=workers, device=device)
     result: dict[str, Any] = {
         "accuracy": accuracy,
         "images": len(set(named)),
@@ -112,14 +117,52 @@ def evaluate(
     }
     intervals: dict[str, Any] = {}
     if pair_rows:
-        _add_pairs(result, intervals, _scored(pair_rows, faces), draws)
+        pairs_scored = scored(pair_rows, faces)
+        _add_pairs(result, intervals, pairs_scored, draws)
+        if all(row.get("group") for row in pair_rows):
+            named_groups = [row["group"] for row in pair_rows]
+            result["groups"] = _by_group(pairs_scored, named_groups, accuracy)
     if "gallery" in tables and "probes" in tables:
         found = _searched(tables, faces)
         _add_searches(result, intervals, found, draws)
     return {**result, "intervals": intervals}
 
 
-def _rows(folder: Path, path: Path | str, columns: Sequence[str]) -> list[dict[str, str]]:
+def _by_group(pairs: Pairs, groups: Sequence[str], accuracy: str) -> dict[str, Any]:
+    """FMR and FNMR of each group at one threshold for all."""
+    table = calibration.shipped(embedding.model_set(accuracy).model_id)
+    threshold = table.threshold(GROUP_FMR) if table else best_threshold(pairs.scores, pairs.same)
+    names = np.array(groups)
+    found: dict[str, Any] = {"threshold": threshold}
+    for name in sorted(set(groups)):
+        inside = names == name
+        same, other = (pairs.scores[inside & kind] for kind in (pairs.same, ~pairs.same))
+        found[name] = {
+            "fnmr": _rate(int((same < threshold).sum()), len(same)),
+            "fmr": _rate(int((other >= threshold).sum()), len(other)),
+        }
+    return found
+
+
+def _rate(errors: int, count: int) -> dict[str, Any]:
+    """Share with its 95 % score interval (E. B. Wilson, JASA 22, 1927)."""
+    if not count:
+        return {"errors": 0, "comparisons": 0, "rate": None, "interval": None}
+    z, p = 1.959964, errors / count
+    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * np.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
+    interval = [max(0.0, float(middle - reach)), min(1.0, float(middle + reach))]
+    return {"errors": errors, "comparisons": count, "rate": p, "interval": interval}
+
+
+def read_rows(folder: Path, path: Path | str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a CSV file, looked up in `folder` too, and check its columns.
+
+    Raises
+    ------
+    FormatError
+        It cannot be read, is empty, or lacks a column.
+    """
     file = Path(path)
     if not file.exists() and (folder / file).exists():
         file = folder / file
@@ -134,7 +177,7 @@ def _rows(folder: Path, path: Path | str, columns: Sequence[str]) -> list[dict[s
     return rows
 
 
-def _extracted(
+def extracted(
     root: Path, named: Sequence[str], **options: Any
 ) -> tuple[dict[str, FaceTemplate], list[dict[str, str]]]:
     """Template of the most prominent face by name, and what failed."""
@@ -152,7 +195,8 @@ def _extracted(
     return faces, failed
 
 
-def _scored(rows: Sequence[Mapping[str, str]], faces: Mapping[str, FaceTemplate]) -> Pairs:
+def scored(rows: Sequence[Mapping[str, str]], faces: Mapping[str, FaceTemplate]) -> Pairs:
+    """Compare the pairs of a CSV file; who is in them is told by the folders' names."""
     scores = [
         float(faces[row["path_a"]].embedding @ faces[row["path_b"]].embedding)
         if row["path_a"] in faces and row["path_b"] in faces

@@ -17,9 +17,7 @@ from biomatch.evaluation import metrics
 __all__ = ["PrintSet", "evaluate", "extract_sets", "find_sets", "identify", "verify"]
 
 NAME = re.compile(r"(?P<finger>.+)_(?P<impression>\d+)")
-SUFFIXES = frozenset(
-    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq", ".json"}
-)
+SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
 FMRS = (0.01, 0.001, 0.0)
 FPIR = 0.01
 GALLERY_IMPRESSION = 1
@@ -234,14 +232,12 @@ def identify(sets: Sequence[PrintSet], templates: Sequence[Sequence[Any]]) -> Id
         return None
     packed, searched = pack(gallery), pack([template for *_, template in mated])
     rows = np.arange(len(gallery))
-    table = np.stack(
-        [score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))]
-    )
-    finger = np.array([row_of[probe[:2]] for probe in mated])
-    mates = finger[:, None] == rows[None, :]
+    table = np.stack([score_rows(searched, packed, rows, probe_row=n) for n in range(len(mated))])
+    mate_row = np.array([row_of[probe[:2]] for probe in mated])
+    mates = mate_row[:, None] == rows[None, :]
     return Identification(
         np.array([number for number, *_ in mated]),
-        finger,
+        mate_row,
         table[mates],
         metrics.mate_ranks(table, mates),
         np.where(mates, -np.inf, table).max(axis=1),

@@ -40,13 +40,11 @@ U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
 
 MAX_TURN = math.pi / 2
-"""Rotation up to which prints are compared, in radians: fingers are seldom put on turned further."""
+"""Rotation up to which prints are compared, in radians; fingers are seldom turned further."""
 MAX_PAIRS = 60
 """Pairs of minutiae that enter relaxation."""
 HYPOTHESES = 3
 """Movements that are tried."""
-FINALISTS = 2
-"""Movements that are bent, the best of those tried."""
 ROUNDS = 2
 """Rounds of pairing and fitting a movement."""
 BENDS = 4
@@ -100,16 +98,13 @@ class Work(NamedTuple):
     partner: I32
     cost: F32
     owner: I32
-    movements: F32
     best_movement: F32
-    best_partner: I32
-    best_cost: F32
 
 
 @native
-def unpack(offsets: I64, points: U16, bits: U64, cells: U64, outline_offsets: I64,
-           outline: U16, row: int) -> Print:  # fmt: skip
-    """Take one print out of the packed arrays."""
+def unpack(packed: Any, row: int) -> Print:
+    """Take one print out of the arrays of `PackedPrints`."""
+    offsets, points, bits, cells, outline_offsets, outline = packed
     start, end = offsets[row], offsets[row + 1]
     plain = np.empty((5, end - start), np.float32)
     unpack_into(points[start:end], plain)
@@ -139,10 +134,7 @@ def workspace(size_a: int, size_b: int) -> Work:
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
         np.empty(size_b, np.int32),
-        np.empty((FINALISTS, 4), np.float32),
         np.empty(4, np.float32),
-        np.empty(size_a, np.int32),
-        np.empty(size_a, np.float32),
     )
 
 
@@ -248,97 +240,68 @@ def describe(a: Print, b: Print, work: Work, f: F32) -> None:
 
 
 @native
-def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
-    """Try the movements of the best pairs; leave the `FINALISTS` best in `work.movements`."""
-    trials = 0
-    tried = np.empty(HYPOTHESES, np.int64)
-    worth = np.zeros(FINALISTS, np.float32)
+def hypothesise(a: Print, b: Print, count: int, work: Work) -> float:
+    """Try the movements of the best pairs; leave the best one in `work.movement`.
+
+    Returns the weighted number of minutiae that it pairs, 0 when there is none.
+    """
     left = work.value[:count]
     left[:] = work.relaxed[:count]
-    kept = 0
-    while trials < HYPOTHESES:
-        seed = np.argmax(left)
+    best = 0.0
+    for _ in range(HYPOTHESES):
+        seed = int(np.argmax(left))
         if left[seed] <= 0:
             break
         for p in range(count):
             if p == seed or work.support[seed, p] > SAME_MOVEMENT:
                 left[p] = 0
-        tried[trials] = seed
-        trials += 1
         fit_seed(
-            a.plain,
-            b.plain,
-            work.first,
-            work.second,
-            work.cos,
-            work.sin,
-            count,
-            work.relaxed,
-            work.support[seed],
-            seed,
-            work.movement,
-        )
+            a.plain, b.plain, work.first, work.second, work.cos, work.sin, count,
+            work.relaxed, work.support[seed], seed, work.movement,
+        )  # fmt: skip
         found = settle(a, b, work)
-        place = FINALISTS
-        while place > 0 and found > worth[place - 1]:
-            place -= 1
-        if place < FINALISTS:
-            for k in range(FINALISTS - 1, place, -1):
-                worth[k] = worth[k - 1]
-                work.movements[k] = work.movements[k - 1]
-            worth[place] = found
-            work.movements[place] = work.movement
-            kept = min(kept + 1, FINALISTS)
-    return kept
+        if found > best:
+            best = found
+            work.best_movement[:] = work.movement
+    work.movement[:] = work.best_movement
+    return best
 
 
 @native
 def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> None:
-    """Features of one comparison."""
+    """Features of one comparison; the pairing stays in `work`."""
     f[:] = 0
-    work.best_partner[:] = -1
+    work.partner[:] = -1
     count = consolidate(a, b, max_turn, work)
     if count < 2:
         return
     f[RELAXED] = relaxed_score(work.relaxed, count)
-    if f[RELAXED] < RELAXED_FLOOR:
-        return
-    g = np.zeros(N_FEATURES, np.float32)
-    best = -np.inf
-    for k in range(hypothesise(a, b, count, work)):
-        work.movement[:] = work.movements[k]
+    if f[RELAXED] >= RELAXED_FLOOR and hypothesise(a, b, count, work) > 0:
         bend(a, b, work)
-        describe(a, b, work, g)
-        worth = g[SURPRISE] - g[UNPAIRED]
-        if worth > best:
-            best = worth
-            f[OVERLAP_A:] = g[OVERLAP_A:]
-            work.best_movement[:] = work.movement
-            work.best_partner[:] = work.partner
-            work.best_cost[:] = work.cost
+        describe(a, b, work, f)
 
 
 @native
 def compare_rows(probe: Any, probe_row: int, packed: Any, rows: I64, max_turn: float,
                  out: F32) -> None:  # fmt: skip
     """Compare one probe with many rows; features into `out` (rows, N_FEATURES)."""
-    a = unpack(*probe, probe_row)
+    a = unpack(probe, probe_row)
     largest = 0
     for row in rows:
         largest = max(largest, packed[0][row + 1] - packed[0][row])
     work = workspace(a.plain.shape[1], largest)
     for n in range(len(rows)):
-        compare_pair(a, unpack(*packed, rows[n]), max_turn, work, out[n])
+        compare_pair(a, unpack(packed, rows[n]), max_turn, work, out[n])
 
 
 @native
 def pair_up(probe: Any, reference: Any, max_turn: float) -> tuple[F32, I32, F32, F32]:
     """Features, partners, costs and movement of one comparison."""
-    a, b = unpack(*probe, 0), unpack(*reference, 0)
+    a, b = unpack(probe, 0), unpack(reference, 0)
     work = workspace(a.plain.shape[1], b.plain.shape[1])
     features = np.zeros(N_FEATURES, np.float32)
     compare_pair(a, b, max_turn, work, features)
-    return features, work.best_partner, work.best_cost, work.best_movement
+    return features, work.partner, work.cost, work.movement
 
 
 def design(features: F32) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.minutiae import Minutiae
 
-__all__ = ["CELLS", "SECTIONS", "VERSION", "Cylinders", "encode", "hull"]
+__all__ = ["CELLS", "SECTIONS", "VERSION", "Cylinders", "encode", "hull_rows"]
 
 VERSION = 1
 """Raised whenever the same minutiae give other bits: indexes are then rebuilt."""
@@ -96,11 +96,6 @@ class Cylinders:
     cells: NDArray[np.uint64]
 
 
-def hull(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Row numbers of the points on the convex hull, in order (Andrew's monotone chain)."""
-    return np.asarray(_hull(x.astype(np.float32), y.astype(np.float32)))
-
-
 def encode(minutiae: Minutiae) -> Cylinders:
     """Make the cylinders of one print.
 
@@ -113,7 +108,7 @@ def encode(minutiae: Minutiae) -> Cylinders:
     bits = np.zeros((count, SECTIONS), np.uint64)
     cells = np.zeros(count, np.uint64)
     if count > MIN_NEIGHBOURS:
-        outline = hull(minutiae.x, minutiae.y)
+        outline = hull_rows(minutiae.x, minutiae.y)
         encode_into(minutiae.x, minutiae.y, minutiae.angle, outline, bits, cells)
     return Cylinders(bits, cells)
 
@@ -125,7 +120,8 @@ def _turn(x: F32, y: F32, a: int, b: int, c: int) -> float:
 
 
 @native
-def _hull(x: F32, y: F32) -> I64:
+def hull_rows(x: F32, y: F32) -> I64:
+    """Row numbers of the points on the convex hull, in order (Andrew's monotone chain)."""
     count = len(x)
     order = np.argsort(x + y * np.float32(1e-6), kind="mergesort")
     chain = np.empty(2 * count + 1, np.int64)
@@ -174,8 +170,8 @@ def edges_of(x: F32, y: F32, outline: I64) -> F32:
 
 
 @native
-def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> int:
-    """Word of the cells that lie in the print, for a minutia at (px, py)."""
+def _valid_cells(px: float, py: float, cos: float, sin: float, edges: F32) -> np.uint64:
+    """Mark the cells that lie in the print, for a minutia at (px, py)."""
     word = np.uint64(0)
     for cell in range(CELLS):
         x = px + cos * DISC[cell, 0] + sin * DISC[cell, 1]
@@ -224,7 +220,7 @@ def encode_into(x: F32, y: F32, angle: F32, outline: I64, bits: U64, cells: U64)
         valid = _valid_cells(x[i], y[i], math.cos(angle[i]), math.sin(angle[i]), edges)
         count = 0
         for cell in range(CELLS):
-            count += (valid >> np.uint64(cell)) & np.uint64(1)
+            count += int((valid >> np.uint64(cell)) & np.uint64(1))
         if count < MIN_CELLS or _gather(i, x, y, angle, sums) < MIN_NEIGHBOURS:
             continue
         cells[i] = valid

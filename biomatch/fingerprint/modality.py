@@ -19,7 +19,9 @@ from biomatch.types import Calibration, FloatArray, ImpressionType, Sample
 
 __all__ = ["MODALITY", "FingerprintModality"]
 
-SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
+PICTURES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
+RECORDS = frozenset({".an2", ".an2k", ".ansi", ".eft", ".fir", ".fmr", ".iso", ".nist"})
+SUFFIXES = PICTURES | RECORDS
 
 
 class FingerprintModality:
@@ -37,7 +39,7 @@ class FingerprintModality:
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """Image files."""
+        """Pictures, minutiae and image records, ANSI/NIST-ITL transactions."""
         return SUFFIXES
 
     def model_id(self, template: FingerprintTemplate | None = None) -> str:  # noqa: ARG002
@@ -56,6 +58,8 @@ class FingerprintModality:
         from biomatch.fingerprint import extract
 
         source = sample.image if sample.image is not None else sample.path
+        if source is None:
+            raise OptionError(f"{sample.name}: has neither a path nor an image")
         template = extract(source, ppi=sample.ppi, **_extraction(sample))
         return [_placed(template, sample)]
 

@@ -139,7 +139,7 @@ def _encode_all(
         plain = np.empty((5, end - start), np.float32)
         unpack_into(points[start:end], plain)
         y = -plain[1]
-        corners = cylinders._hull(plain[0], y)
+        corners = cylinders.hull_rows(plain[0], y)
         for corner in corners:
             outline[used] = corner
             used += 1

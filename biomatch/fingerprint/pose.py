@@ -17,6 +17,7 @@ from biomatch.fingerprint.kernels import native
 __all__ = ["assign", "count_ring", "fit_pairs", "fit_seed", "lay_grid", "move", "warp"]
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 
@@ -53,14 +54,14 @@ def wrap(angle: float) -> float:
 
 
 @native
-def closeness(cost: float) -> float:
+def closeness(cost: float) -> np.float32:
     """Weight of a pair by its cost: 1 exactly on each other, 1/4 at the limit, nearly exp(-c/2)."""
     rest = np.float32(1) - np.float32(0.25) * cost
     return rest * rest
 
 
 @native
-def _solve(sums: F32, movement: F32) -> None:
+def _solve(sums: F64, movement: F32) -> None:
     """Weighted Procrustes from sums w, wax, way, wbx, wby, Σ dot, Σ cross, lever cos, lever sin."""
     w = sums[0]
     ax, ay, bx, by = sums[1] / w, sums[2] / w, sums[3] / w, sums[4] / w
@@ -74,7 +75,7 @@ def _solve(sums: F32, movement: F32) -> None:
 
 
 @native
-def _add(sums: F32, w: float, ax: float, ay: float, bx: float, by: float,
+def _add(sums: F64, w: float, ax: float, ay: float, bx: float, by: float,
          cos: float, sin: float, lever: float) -> None:  # fmt: skip
     sums[0] += w
     sums[1] += w * ax
@@ -120,7 +121,7 @@ def fit_pairs(a: F32, b: F32, partner: I32, cost: F32, movement: F32) -> int:
             continue
         pairs += 1
         turn = b[2, j] - a[2, i]
-        _add(sums, closeness(cost[i]), a[0, i], a[1, i], b[0, j], b[1, j],
+        _add(sums, float(closeness(cost[i])), a[0, i], a[1, i], b[0, j], b[1, j],
              math.cos(turn), math.sin(turn), PAIR_LEVER)  # fmt: skip
     if pairs >= 2:
         _solve(sums, movement)
@@ -139,10 +140,13 @@ def move(a: F32, movement: F32, out: F32) -> None:
 
 
 @native
-def _bucket(x: float, y: float, right: int, up: int) -> int:
-    """Bucket of the grid cell that lies (right, up) of a point's own."""
-    column = int(x * np.float32(1 / CELL) + np.float32(OFFSET)) + right
-    row = int(y * np.float32(1 / CELL) + np.float32(OFFSET)) + up
+def _line(value: float) -> int:
+    """Grid line of a coordinate."""
+    return int(value * np.float32(1 / CELL) + np.float32(OFFSET))
+
+
+@native
+def _bucket(column: int, row: int) -> int:
     return (column & (SIDE - 1)) * SIDE + (row & (SIDE - 1))
 
 
@@ -154,7 +158,7 @@ def lay_grid(b: F32, heads: I16, chain: I16) -> None:
     """
     heads[:] = -1
     for j in range(b.shape[1] - 1, -1, -1):
-        bucket = _bucket(b[0, j], b[1, j], 0, 0)
+        bucket = _bucket(_line(b[0, j]), _line(b[1, j]))
         chain[j] = heads[bucket]
         heads[bucket] = j
 
@@ -169,15 +173,15 @@ def assign(moved: F32, b: F32, heads: I16, chain: I16, distance: float, partner:
     at most `CELL`.
     """
     owner[:] = -1
-    limit = np.float32(distance * distance)
+    reach, limit = np.float32(distance), np.float32(distance * distance)
     scale, turn_scale = np.float32(1 / limit), np.float32(1 / (ANGLE * ANGLE))
     for i in range(moved.shape[1]):
         partner[i] = -1
         x, y, angle = moved[0, i], moved[1, i], moved[2, i]
         best, choice = np.float32(2.0), -1
-        for right in range(-1, 2):
-            for up in range(-1, 2):
-                j = heads[_bucket(x, y, right, up)]
+        for column in range(_line(x - reach), _line(x + reach) + 1):
+            for row in range(_line(y - reach), _line(y + reach) + 1):
+                j = heads[_bucket(column, row)]
                 while j >= 0:
                     dx, dy = b[0, j] - x, b[1, j] - y
                     square = dx * dx + dy * dy
@@ -203,9 +207,10 @@ def count_ring(
     x, y, angle = bent[0, i], bent[1, i], bent[2, i]
     least, most = np.float32(inner * inner), np.float32(outer * outer)
     found = 0
-    for right in range(-1, 2):
-        for up in range(-1, 2):
-            j = heads[_bucket(x, y, right, up)]
+    reach = np.float32(outer)
+    for column in range(_line(x - reach), _line(x + reach) + 1):
+        for row in range(_line(y - reach), _line(y + reach) + 1):
+            j = heads[_bucket(column, row)]
             while j >= 0:
                 dx, dy = b[0, j] - x, b[1, j] - y
                 square = dx * dx + dy * dy

@@ -108,7 +108,7 @@ class Postings:
         dice = np.random.default_rng(1)
         sample = np.sort(dice.choice(usable, min(TRAINING_ROWS, len(usable)), replace=False))
         mean, projection = _components(_unpacked(prints.bits[sample]), dice)
-        words = _vocabulary((_unpacked(prints.bits[sample]) - mean) @ projection, len(usable))
+        words = _vocabulary(_projected(prints.bits[sample], mean, projection), len(usable))
         return cls._listed(prints, usable, mean, projection, words)
 
     @classmethod
@@ -123,7 +123,7 @@ class Postings:
         sketch = np.empty(len(usable), np.uint64)
         for start in range(0, len(usable), BLOCK):
             part = slice(start, start + BLOCK)
-            components = (_unpacked(prints.bits[usable[part]]) - mean) @ projection
+            components = _projected(prints.bits[usable[part]], mean, projection)
             word[part] = flat.search(components, 1)[1][:, 0]
             sketch[part] = _sketched(components)
         owner = np.repeat(np.arange(len(prints), dtype=np.uint32), np.diff(prints.offsets))[usable]
@@ -136,14 +136,12 @@ class Postings:
             owner[order], direction[order], sketch[order], sizes,
         )  # fmt: skip
 
-    def votes(
-        self, probe: PackedPrints, max_turn: float, allowed: NDArray[np.bool_] | None
-    ) -> F32:
+    def votes(self, probe: PackedPrints, max_turn: float, allowed: NDArray[np.bool_] | None) -> F32:
         """Votes of a probe for every print of the segment, float32, shape (prints,)."""
         usable = np.flatnonzero(probe.cells)
         if not len(usable):
             return np.zeros(len(self.sizes), np.float32)
-        components = (_unpacked(probe.bits[usable]) - self.mean) @ self.projection
+        components = _projected(probe.bits[usable], self.mean, self.projection)
         visits = max(1, round(VISITED * len(self.words)))
         visited = self.quantiser.search(components, visits)[1]
         directions = (probe.points[usable, 2] >> 8).astype(np.uint8)
@@ -164,7 +162,7 @@ def _weights() -> NDArray[np.uint16]:
     distance = np.arange(DIMENSIONS + 1)
     cosine = np.cos(np.pi * distance / DIMENSIONS)
     weight = np.where(distance <= MAX_DISTANCE, np.maximum(cosine, 0) ** 3, 0)
-    return np.rint(255 * weight).astype(np.uint16)
+    return np.asarray(np.rint(255 * weight), np.uint16)
 
 
 WEIGHTS = _weights()
@@ -175,6 +173,11 @@ def _unpacked(bits: U64) -> F32:
     octets = np.ascontiguousarray(bits).view(np.uint8).reshape(len(bits), SECTIONS, 8)
     plain = np.unpackbits(octets, axis=2, bitorder="little")[:, :, :CELLS]
     return plain.reshape(len(bits), SECTIONS * CELLS).astype(np.float32)
+
+
+def _projected(bits: U64, mean: F32, projection: F32) -> F32:
+    """Components of cylinders, float32, shape (n, DIMENSIONS)."""
+    return np.asarray((_unpacked(bits) - mean) @ projection, np.float32)
 
 
 def _components(rows: F32, dice: np.random.Generator) -> tuple[F32, F32]:

@@ -26,8 +26,8 @@ ROOTS = np.sqrt(np.arange(SECTIONS * 64 + 1)).astype(np.float32)
 
 
 @intrinsic  # type: ignore[misc, unused-ignore]
-def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
-    """Number of set bits of a uint64: one machine instruction."""
+def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001 - numba calls it so
+    """Count the set bits of a uint64: one machine instruction."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         return builder.ctpop(args[0])

@@ -36,12 +36,13 @@ FEW = 8
 
 @native
 def _likest(bits: U64, cells: np.uint64, listed: U64, listed_cells: U64, points: U16,
-            direction: int, limit: int, start: int, end: int) -> tuple[int, float]:  # fmt: skip
+            direction: int, limit: int, start: int,
+            end: int) -> tuple[int, np.float32]:  # fmt: skip
     """Most similar cylinder among rows `start` to `end`: its row (-1 = none) and similarity."""
     best, choice = np.float32(0), -1
     a0, a1, a2, a3, a4, a5 = bits[0], bits[1], bits[2], bits[3], bits[4], bits[5]
     for j in range(start, end):
-        turn = (np.int64(points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
+        turn = (int(points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
         if min(turn, ANGLE_STEPS - turn) > limit:
             continue
         common = cells & listed_cells[j]
@@ -130,11 +131,11 @@ def scan(points: U16, bits: U64, cells: U64, offsets: I64, gallery_points: U16,
             usable += gallery_cells[j] != 0
         count = 0
         for i in range(len(cells)):
-            direction = np.int64(points[i, 2] >> 2)
+            direction = int(points[i, 2] >> 2)
             j, similarity = _likest(bits[i], cells[i], gallery_bits, gallery_cells,
                                     gallery_points, direction, limit, start, end)  # fmt: skip
             if j >= 0:
-                turn = (np.int64(gallery_points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
+                turn = (int(gallery_points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
                 votes[0, count] = turn * np.float32(TURNS / ANGLE_STEPS)
                 votes[1, count] = similarity * similarity * similarity
                 votes[2, count], votes[3, count] = points[i, 0] * unit, points[i, 1] * unit

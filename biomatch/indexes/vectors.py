@@ -25,8 +25,9 @@ TRAINING_ROWS = 65_536
 BLAS_QUERIES = 16
 """Queries from which FAISS's blocked matrix product beats its row scan."""
 
-RESIDENT_ROWS = 8_192
-"""Rows re-scored from a mapped file before its pages are given back (32 MiB of 4-KiB pages)."""
+RESIDENT_ROWS = 2_048
+"""Rows re-scored from a mapped file before its pages are given back: each may map 64 KiB, which
+is what Linux reads around a fault, so at most 128 MiB are resident."""
 
 VECTORS = "vectors.npy"
 CODES = "pq4fs.faiss"
@@ -221,7 +222,9 @@ class VectorIndex:
     def _pq_rows(self, queries: Floats, k: int, allowed: Mask | None, passing: int) -> list[Rows]:
         """Rows that the compressed scan likes best, enough of them allowed."""
         wanted = min(2 * k + 280, passing)
-        size = min(len(self), int(wanted * len(self) / passing * 1.1) + 64)
+        size = wanted
+        if allowed is not None:
+            size = min(len(self), int(wanted * len(self) / passing * 1.1) + 64)
         _, rows = self._coarse.search(queries, size)
         found = [row[row >= 0] for row in rows]
         if allowed is None:

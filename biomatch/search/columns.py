@@ -61,8 +61,8 @@ class Columns:
         Finger position, year of birth (0 = unknown), quality (NaN = unknown).
     owners, sexes, categories, galleries
         Codes, int32.
-    order
-        Rows sorted by subject, so that a subject's rows are found by bisection.
+    order, ordered
+        Rows sorted by subject, and their subjects: a subject's rows are found by bisection.
     owner_names, sex_names, category_names, gallery_sets
         What the codes mean; a row is in every gallery of its set.
     """
@@ -79,6 +79,7 @@ class Columns:
     categories: NDArray[np.int32]
     galleries: NDArray[np.int32]
     order: NDArray[np.int64]
+    ordered: NDArray[np.int64]
     owner_names: tuple[str | None, ...]
     sex_names: tuple[str | None, ...]
     category_names: tuple[str | None, ...]
@@ -92,6 +93,7 @@ class Columns:
         categories, category_names = _coded(r.category for r in records)
         galleries, gallery_sets = _coded(r.galleries for r in records)
         subjects = np.array([r.subject for r in records], dtype=np.int64)
+        order = np.argsort(subjects, kind="stable")
         return cls(
             seqs=np.array([r.seq for r in records], dtype=np.int64),
             keys=np.array([r.key for r in records], dtype=np.int64),
@@ -106,7 +108,8 @@ class Columns:
             sexes=sexes,
             categories=categories,
             galleries=galleries,
-            order=np.argsort(subjects, kind="stable"),
+            order=order,
+            ordered=subjects[order],
             owner_names=owner_names,
             sex_names=sex_names,
             category_names=category_names,
@@ -118,9 +121,8 @@ class Columns:
 
     def rows_of(self, subjects: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the given subjects, in no particular order."""
-        ordered = _Indirect(self.subjects, self.order)
-        first = ordered.bisect(subjects, right=False)
-        last = ordered.bisect(subjects, right=True)
+        first = np.searchsorted(self.ordered, subjects, side="left")
+        last = np.searchsorted(self.ordered, subjects, side="right")
         runs = [self.order[a:b] for a, b in zip(first, last, strict=True) if b > a]
         return np.concatenate(runs) if runs else np.empty(0, dtype=np.int64)
 
@@ -128,19 +130,26 @@ class Columns:
         """Write one .npy a column and the names as JSON."""
         for name in ARRAYS:
             np.save(folder / f"column-{name}.npy", getattr(self, name))
-        names = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ARRAYS}
+        names = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), tuple)
+        }
         (folder / "columns.json").write_text(json.dumps(names), encoding="utf-8")
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Memory-map what `save` wrote. The caller has checked the sha256s."""
         arrays: dict[str, Any] = {
-            name: np.load(folder / f"column-{name}.npy", mmap_mode="r", allow_pickle=False)
+            name: np.asarray(
+                np.load(folder / f"column-{name}.npy", mmap_mode="r", allow_pickle=False)
+            )
             for name in ARRAYS
         }
         names = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
         return cls(
             **arrays,
+            ordered=arrays["subjects"][arrays["order"]],
             owner_names=tuple(names["owner_names"]),
             sex_names=tuple(names["sex_names"]),
             category_names=tuple(names["category_names"]),
@@ -152,24 +161,3 @@ def _coded(values: Iterable[N]) -> tuple[NDArray[np.int32], tuple[N, ...]]:
     names: dict[N, int] = {}
     codes = [names.setdefault(value, len(names)) for value in values]
     return np.array(codes, dtype=np.int32), tuple(names)
-
-
-class _Indirect:
-    """A sorted view of `values` through `order`, bisected without copying it."""
-
-    __slots__ = ("order", "values")
-
-    def __init__(self, values: NDArray[np.int64], order: NDArray[np.int64]) -> None:
-        self.values = values
-        self.order = order
-
-    def bisect(self, wanted: NDArray[np.int64], *, right: bool) -> NDArray[np.int64]:
-        low = np.zeros(len(wanted), dtype=np.int64)
-        high = np.full(len(wanted), len(self.order), dtype=np.int64)
-        while (open_ := low < high).any():
-            middle = (low + high) // 2
-            probe = self.values[self.order[np.minimum(middle, len(self.order) - 1)]]
-            below = open_ & ((probe <= wanted) if right else (probe < wanted))
-            low = np.where(below, middle + 1, low)
-            high = np.where(open_ & ~below, middle, high)
-        return low

@@ -68,15 +68,14 @@ class Gallery:
 
 def all_galleries(connection: Connection) -> list[Gallery]:
     """All galleries by name."""
-    listed: dict[str, list[str]] = {}
-    for row in connection.execute(select(schema.listed).order_by(schema.listed.c.owner)):
-        listed.setdefault(row.gallery, []).append(row.owner)
     names = [field.name for field in dataclasses.fields(Gallery) if field.name != "listed"]
     query = select(*(schema.galleries.c[name] for name in names))
-    return [
-        Gallery(**row._asdict(), listed=tuple(listed.get(row.name, ())))
-        for row in connection.execute(query.order_by(schema.galleries.c.name))
-    ]
+    found = connection.execute(query.order_by(schema.galleries.c.name)).all()
+    listed: dict[str, list[str]] = {}
+    if any(row.sharing == "listed" for row in found):
+        for row in connection.execute(select(schema.listed).order_by(schema.listed.c.owner)):
+            listed.setdefault(row.gallery, []).append(row.owner)
+    return [Gallery(**row._asdict(), listed=tuple(listed.get(row.name, ()))) for row in found]
 
 
 def put(writer: Writer, name: str, listed: Iterable[str] | None, values: dict[str, Any]) -> None:

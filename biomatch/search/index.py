@@ -8,7 +8,7 @@ a writer and a writer never disturbs a search.
 import shutil
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -166,17 +166,24 @@ class Index:
         self._delta: list[PartView] = []
         self._catalog = Catalog()
         self._view = View(generation=-1)
+        self._marks: tuple[int, int] = (-1, -1)
         self._spanned: tuple[tuple[Part, ...], NDArray[np.int64]] = ((), np.empty(0, np.int64))
 
     def view(self) -> View:
         """Return the index as of the database's present generation, catching up if need be."""
-        generation = self.store.generation()
+        with self.store.read() as connection:
+            generation, marks = rows.watermarks(connection, self.modality.name)
         view = self._view
         if view.generation >= generation:
             return view
         with self._lock:
             if self._view.generation < generation:
-                self._catch_up(generation)
+                if self._view.generation >= 0 and marks == self._marks:
+                    # Other records changed, or only searches were written down.
+                    self._view = replace(self._view, generation=generation)
+                else:
+                    self._catch_up(generation)
+                    self._marks = marks
             return self._view
 
     def _catch_up(self, generation: int) -> None:

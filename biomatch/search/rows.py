@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, func, select
 from biomatch.database import schema
 from biomatch.search.columns import Record
 
-__all__ = ["blobs", "count", "records", "removed", "sequences"]
+__all__ = ["blobs", "count", "records", "removed", "sequences", "watermarks"]
 
 BLOCK = 2000
 
@@ -89,6 +89,25 @@ def removed(connection: Connection, modality: str, after: int, upto: int) -> lis
             )
         ).scalars()
     )
+
+
+def watermarks(connection: Connection, modality: str) -> tuple[int, tuple[int, int]]:
+    """Return the database's generation, and a modality's last sequence number and removal.
+
+    When the latter two are what they were, no template of the modality has changed.
+    """
+    newest = (
+        select(func.max(schema.templates.c.seq))
+        .where(schema.templates.c.modality == modality)
+        .scalar_subquery()
+    )
+    removal = (
+        select(func.max(schema.removals.c.generation))
+        .where(schema.removals.c.modality == modality)
+        .scalar_subquery()
+    )
+    row = connection.execute(select(schema.state.c.generation, newest, removal)).one()
+    return int(row[0]), (int(row[1] or 0), int(row[2] or 0))
 
 
 def sequences(connection: Connection, modality: str, upto: int) -> list[int]:

@@ -91,7 +91,8 @@ def scan(view: PartView, job: Job) -> list[Found]:
     for template, rows in zip(job.templates, _stage_one(view, job, allowed), strict=True):
         scores = view.part.gallery.compare(template, rows, options=job.options)
         best = _best(view, rows, scores, job.pool, passed)
-        if job.widen and best.compared < passed:
+        several = len(view.part.people) < len(view.part)
+        if job.widen and several and best.compared < passed:
             best = _widened(view, template, rows, best, job, allowed)
         found.append(best)
     return found

@@ -89,7 +89,10 @@ class Part:
     def people(self) -> NDArray[np.int64]:
         """Keys of the part's subjects, sorted, each once."""
         if not self._people:
-            self._people.append(np.unique(self.columns.subjects))
+            ordered = self.columns.ordered
+            first = np.ones(len(ordered), dtype=np.bool_)
+            np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+            self._people.append(ordered if first.all() else ordered[first])
         return self._people[0]
 
     def mask(self, scope: Scope) -> Mask | None:

@@ -69,7 +69,7 @@ class Reader:
         return values
 
     def seek(self, *tags: bytes) -> bytes | None:
-        """Move behind the next of the tags (written as a length byte and the text)."""
+        """Move behind the next of the tags (written as an integer, the length, and the text)."""
         found = [(self.data.find(bytes([1, len(t)]) + t, self.at), t) for t in tags]
         found = [pair for pair in found if pair[0] >= 0]
         if not found:

@@ -112,6 +112,15 @@ def test_kinship(run, samples):
         run("kinship", family, "--relation", "parent-child", "--min-log10-lr", 3, "--format", "csv")
     )
     assert all(float(row["log10_lr"]) >= 3 for row in strong)
+    mutated = json.loads(
+        run(
+            *("kinship", family, "--a", "mother", "--b", "father", "--relation", "parent-child"),
+            *("--mutation", "equal", "--format", "json"),
+        )
+    )[0]
+    assert mutated["mutation"] == "equal"
+    assert mutated["excluding"]
+    assert mutated["log10_lr"] < 0
     run("kinship", family, "--relation", "friend", code=2)
     run("kinship", family, "--a", "nobody", code=1)
 

@@ -24,7 +24,7 @@ def test_candidates_are_ranked_explained_and_counted() -> None:
     assert [(one.rank, one.subject) for one in found] == [(1, "A"), (2, "B")]
     best = found[0]
     assert best.why["comparison"]["hit"] == "identity-high"
-    assert best.expected_false == pytest.approx(3 * best.why["random_match_probability"])
+    assert best.expected_false == pytest.approx(3 * best.why["adventitious_probability"])
     assert best.log10_lr == pytest.approx(best.why["rarity"]["log10_rmp"] * -1)
     assert found.complete
     assert "nist1036 Cauc" in found.calibration

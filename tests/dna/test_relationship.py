@@ -12,7 +12,13 @@ from biomatch.dna.kinship import kinship_lr
 from biomatch.dna.mutation import MutationModel
 from biomatch.dna.pedigree import Pedigree, Person
 from biomatch.dna.profile import DnaProfile
-from biomatch.dna.relationship import compare_pedigrees, pedigree_likelihood, pedigree_lr
+from biomatch.dna.relationship import (
+    RELATION_PEDIGREES,
+    compare_pedigrees,
+    pedigree_likelihood,
+    pedigree_lr,
+    relation_lr,
+)
 from biomatch.dna.statistics import sample_probability
 from biomatch.errors import OptionError, ProfileError
 
@@ -94,14 +100,7 @@ def test_equals_enumeration(family, model, data):
 
 
 RELATED = {
-    "parent-child": Pedigree.of(Person("b", "a", "x")),
-    "full-sib": Pedigree.of(Person("a", "f", "m"), Person("b", "f", "m")),
-    "half-sib": Pedigree.of(Person("a", "f", "m"), Person("b", "f", "n")),
-    "avuncular": Pedigree.of(Person("a", "f", "m"), Person("p", "f", "m"), Person("b", "p", "q")),
-    "grandparent": Pedigree.of(Person("p", "a", "m"), Person("b", "p", "q")),
-    "first-cousin": Pedigree.of(
-        Person("u", "f", "m"), Person("p", "f", "m"), Person("a", "u", "q"), Person("b", "p", "r")
-    ),
+    **RELATION_PEDIGREES,
     "double-first-cousin": Pedigree.of(
         Person("u", "f", "m"),
         Person("p", "f", "m"),
@@ -168,6 +167,17 @@ def test_an_exclusion_needs_mutation():
     )
     assert 0.0 < mutated.lr < 1e-3
     assert mutated.as_dict()["mutation"] == "stepwise"
+
+
+def test_a_relation_with_mutation():
+    model = MutationModel("stepwise", 0.01, rate_female=0.0)
+    father, child = one("8", "8"), one("9", "9.3")
+    assert relation_lr(father, child, "parent-child", TABLE).lr == 0.0
+    mutated = relation_lr(father, child, "parent-child", TABLE, mutation=model)
+    assert 0.0 < mutated.lr < 0.1
+    assert mutated.loci["TH01"] == pytest.approx(0.01 / (2 * SHARES["9"]))
+    with pytest.raises(OptionError, match="no pedigree for the relation 'identical'"):
+        relation_lr(father, child, "identical", TABLE)
 
 
 def test_least_favourable_population():

@@ -8,11 +8,14 @@ Arguments behind the target's name go to libFuzzer. A crash writes its input to 
 ``crash-...``, which ``python tests/fuzz/fuzz.py TARGET FILE`` runs again.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 import atheris
+
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # instrumented bytecode cannot be compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]

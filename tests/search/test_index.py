@@ -184,3 +184,20 @@ def test_threads_search_while_one_enrols(world):
             thread.join()
         assert faults == []
         assert db.index_verify("iris")[0].sound
+
+
+def test_recall_is_measured_on_the_gallery(world, monkeypatch):
+    path, _, _ = world
+    with biomatch.open(path) as db:
+        (full,) = db.index_recall("iris", probes=20)
+        assert (full.probes, full.same_first, full.recall) == (20, 1.0, 1.0)
+        assert full.penetration == 1.0
+        gallery = type(db.index("iris").view().parts[0].part.gallery)
+
+        def worst(self, probes, size, *, allowed=None, options=None):
+            return [np.arange(len(self))[:3] for _ in probes]
+
+        monkeypatch.setattr(gallery, "shortlist", worst)
+        (bad,) = db.index_recall("iris", probes=20)
+        assert bad.recall < 0.5
+        assert bad.penetration < 0.5

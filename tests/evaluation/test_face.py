@@ -1,0 +1,116 @@
+"""The face evaluation: figures by hand, and a run over real files."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biomatch.errors import FormatError, OptionError
+from biomatch.evaluation import face, recalibration
+from biomatch.face import calibration
+
+
+def write(path: Path, columns: str, rows: list[tuple[object, ...]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns.split())
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def photographs(fixtures: Path) -> Path:
+    return fixtures / "faces"
+
+
+def test_a_run_over_the_fixtures(photographs: Path, tmp_path: Path) -> None:
+    gallery = write(
+        tmp_path / "gallery.csv",
+        "path subject",
+        [("gallery/hopper.jpg", "hopper"), ("gallery/collins.jpg", "collins")],
+    )
+    probes = write(
+        tmp_path / "probes.csv",
+        "path subject",
+        [("gallery/hopper_crop.jpg", "hopper"), ("no_face.jpg", "collins")],
+    )
+    pairs = write(
+        tmp_path / "pairs.csv",
+        "path_a path_b same group",
+        [
+            ("gallery/hopper.jpg", "gallery/hopper_dark.jpg", 1, "h"),
+            ("gallery/collins.jpg", "gallery/collins_crop.jpg", 1, "c"),
+            ("gallery/hopper.jpg", "gallery/collins.jpg", 0, "c"),
+            ("gallery/hopper_crop.jpg", "gallery/collins_dark.jpg", 0, "h"),
+        ],
+    )
+    found = face.evaluate(photographs, gallery=gallery, probes=probes, pairs=pairs, draws=20)
+    assert found["failures"] == 1
+    assert found["failed"][0]["path"] == "no_face.jpg"
+    assert found["rank1"] == 0.5  # the picture without a face counts as a miss
+    assert found["eer"] == 0
+    assert found["tar_at_far"] == {"0.01": 1.0, "0.001": 1.0}
+    assert found["groups"]["h"]["fnmr"]["rate"] == 0
+    low, high = found["groups"]["h"]["fmr"]["interval"]
+    assert low == 0 < 0.5 < high  # one comparison says little
+    assert "fnir_at_fpir" not in found
+
+
+def test_files_that_cannot_be_used(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="column 'same' is missing"):
+        face.evaluate(photographs, pairs=write(tmp_path / "p.csv", "path_a path_b", [("a", "b")]))
+    with pytest.raises(FormatError, match="cannot be read as CSV"):
+        face.evaluate(photographs, pairs=tmp_path / "none.csv")
+
+
+def test_thresholds_come_from_the_other_folds() -> None:
+    scores = np.tile([0.9, 0.1], 50)
+    same = np.tile([True, False], 50)
+    assert face.correct_by_fold(scores, same).mean() == 1
+    assert face.best_threshold(scores, same) == pytest.approx(0.5)
+    same[:2] = [False, True]  # wrong labels: these two pairs cannot be decided rightly
+    assert face.correct_by_fold(scores, same).tolist() == [0.0, 0.0] + [1.0] * 98
+
+
+def test_wilson_interval_by_hand() -> None:
+    # 0 of 10: upper limit z^2 / (n + z^2) = 3.8415 / 13.8415
+    rate = face._rate(0, 10)
+    assert rate["interval"] == pytest.approx([0, 0.27753], abs=1e-4)
+    assert face._rate(0, 0)["rate"] is None
+
+
+def test_own_calibration_is_checked_on_other_pairs() -> None:
+    dice = np.random.default_rng(2)
+    scores = np.concatenate([dice.normal(0.6, 0.1, 300), dice.normal(0.1, 0.1, 600)])
+    drawn = face.Pairs(scores, np.arange(900) < 300, np.stack([np.arange(900)] * 2, axis=1))
+    order = dice.permutation(900)
+    drawn = face.Pairs(scores[order], drawn.same[order], drawn.people[order])
+    table = calibration.fit(scores[:300], scores[300:], model_id="m", source="s")
+    ratios = recalibration._held_out(drawn, table)
+    assert not np.array_equal(ratios, table.log10_lr(drawn.scores))
+    assert np.corrcoef(ratios, drawn.scores)[0, 1] > 0.9
+
+
+def test_too_few_pairs_for_a_calibration(photographs: Path, tmp_path: Path) -> None:
+    rows = [("gallery/hopper.jpg", "gallery/collins.jpg", 0)]
+    pairs = write(tmp_path / "pairs.csv", "path_a path_b same", rows)
+    with pytest.raises(OptionError, match="at least 20"):
+        recalibration.calibrate(photographs, pairs)
+
+
+@pytest.mark.shared
+def test_a_calibration_of_shared_pairs(shared: Path, tmp_path: Path) -> None:
+    with (shared / "face" / "pairs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    few = [r for r in rows if r["same"] == "1"][:24] + [r for r in rows if r["same"] == "0"][:24]
+    pairs = write(
+        tmp_path / "pairs.csv",
+        "path_a path_b same",
+        [(r["path_a"], r["path_b"], r["same"]) for r in few],
+    )
+    out = tmp_path / "own.json"
+    said = recalibration.calibrate_face(pairs, shared / "face", out=out)
+    assert (said["mated"], said["nonmated"], said["failures"]) == (24, 24, 0)
+    assert said["cllr"] < 0.5
+    assert calibration.read(out).source.startswith("fitted on 24 mated and 24 non-mated pairs")

@@ -1,0 +1,105 @@
+import json
+
+import numpy as np
+import pytest
+
+from biomatch.errors import OptionError
+from biomatch.evaluation import fingerprint as evaluation
+from biomatch.evaluation.fingerprint import evaluate, find_sets
+
+
+def impression(dice, rows):
+    """The same finger again: jittered, shifted, one in six minutiae lost."""
+    kept = rows[dice.random(len(rows)) > 0.16].copy()
+    kept[:, :2] += dice.uniform(0, 40, 2) + dice.normal(0, 1.5, (len(kept), 2))
+    return kept
+
+
+def mark_up(rows):
+    minutiae = [
+        {"x": float(x), "y": float(y), "angle": float(np.degrees(angle) % 360)}
+        for x, y, angle in np.clip(rows, 0, 500)
+    ]
+    return json.dumps({"width": 512, "height": 512, "ppi": 500, "minutiae": minutiae})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Two folders of four fingers by five impressions, as mark-ups: no network is needed."""
+    monkeypatch.setattr(evaluation, "SUFFIXES", frozenset({".json"}))
+    dice = np.random.default_rng(3)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for finger in range(101, 105):
+            rows = np.c_[dice.uniform(30, 400, (35, 2)), dice.uniform(0, 6, 35)]
+            for number in (1, 2, 4, 5, 6):
+                path = tmp_path / name / f"{finger}_{number}.json"
+                path.write_text(mark_up(impression(dice, rows)), encoding="utf-8")
+    (tmp_path / "one" / "notes.txt").write_text("not a print")
+    return tmp_path
+
+
+def test_figures_of_clean_prints_are_perfect(folder):
+    result = evaluate(folder)
+    assert list(result["folders"]) == ["one", "two"]
+    for rates in (*result["folders"].values(), result["mean"]):
+        assert rates["eer"] == 0
+        assert rates["fnmr_at_fmr"] == {"0.01": 0, "0.001": 0, "0": 0}
+        assert rates["rank1"] == rates["rank10"] == 1
+        assert rates["fnir_at_fpir"] == {"0.01": 0}
+    assert result["cpu"]["extract_ms"] > 0
+    assert result["cpu"]["compare_us"] > 0
+    # a folder: 4 fingers x C(5, 2) mated, C(4, 2) x 25 non-mated; 4 fingers x 3 probes
+    assert result["about"]["mated"] == 2 * 40
+    assert result["about"]["nonmated"] == 2 * 150
+    assert result["about"]["searches"] == 2 * 12
+    json.dumps(result)
+
+
+def test_one_folder_of_prints_is_enough(folder):
+    result = evaluate(folder / "two")
+    assert list(result["folders"]) == ["two"]
+
+
+def test_swapped_prints_show_as_errors(folder):
+    """Give one finger's probe to another: a false non-match, a miss, and a failed rank."""
+    other = (folder / "one" / "103_2.json").read_text()
+    (folder / "one" / "101_4.json").write_text(other)
+    result = evaluate(folder)
+    assert result["folders"]["one"]["fnmr_at_fmr"]["0"] > 0.05
+    assert result["folders"]["one"]["rank1"] == pytest.approx(11 / 12)
+    assert result["mean"]["rank1"] == pytest.approx(23 / 24)
+
+
+def test_a_print_without_features_counts_as_no_match(folder):
+    empty = {"width": 512, "height": 512, "ppi": 500, "minutiae": []}
+    (folder / "two" / "102_5.json").write_text(json.dumps(empty))
+    result = evaluate(folder)
+    assert len(result["about"]["failed"]) == 1
+    assert result["folders"]["two"]["fnmr_at_fmr"]["0"] == pytest.approx(4 / 40)
+    assert result["folders"]["two"]["rank1"] == pytest.approx(11 / 12)
+
+
+def test_progress_is_told(folder):
+    seen = []
+    evaluate(folder / "one", progress=lambda *step: seen.append(step))
+    assert seen == [("extract", number, 20) for number in range(1, 21)]
+
+
+def test_names_and_impressions(folder):
+    first = find_sets(folder)[0]
+    assert len(first) == 20
+    assert first.fingers[:5] == ("101",) * 5
+    assert first.impressions[:5] == (1, 2, 4, 5, 6)
+
+
+def test_folders_without_prints_are_refused(tmp_path):
+    with pytest.raises(OptionError, match="<finger>_<impression>"):
+        evaluate(tmp_path)
+
+
+def test_one_finger_is_too_few(folder):
+    for path in (folder / "one").glob("10[234]_*.json"):
+        path.unlink()
+    with pytest.raises(OptionError, match="two fingers"):
+        evaluate(folder / "one")

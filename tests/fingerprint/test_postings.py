@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from biomatch.fingerprint import gallery as gallery_module
+from biomatch.fingerprint.gallery import FingerprintGallery
+from biomatch.fingerprint.packing import pack
+from biomatch.fingerprint.postings import WEIGHTS, Postings
+
+
+@pytest.fixture(scope="module")
+def people(random_print):
+    return [random_print(seed, count=30) for seed in range(300)]
+
+
+@pytest.fixture(scope="module")
+def postings(people):
+    return Postings.build(pack(people))
+
+
+def test_every_usable_cylinder_is_listed_once(people, postings):
+    packed = pack(people)
+    usable = packed.cells != 0
+    assert postings.starts[-1] == usable.sum() == postings.sizes.sum()
+    owners = np.repeat(np.arange(300), np.diff(packed.offsets))[usable]
+    assert np.array_equal(np.sort(postings.owners), np.sort(owners))
+
+
+def test_votes_put_mates_first(people, postings, disturbed):
+    first = 0
+    for seed in range(20):
+        votes = postings.votes(pack([disturbed(people[seed], seed)]), np.pi / 2, None)
+        first += int(np.argmax(votes) == seed)
+    assert first >= 18
+
+
+def test_filtered_rows_get_no_votes(people, postings, disturbed):
+    allowed = np.zeros(300, bool)
+    allowed[100:] = True
+    votes = postings.votes(pack([disturbed(people[5], 1)]), np.pi / 2, allowed)
+    assert (votes[:100] == 0).all()
+    assert (votes[100:] > 0).any()
+
+
+def test_rotation_limit_is_kept(people, postings, disturbed):
+    probe = pack([disturbed(people[7], 2, turn=2.6)])
+    within = postings.votes(probe, np.pi / 2, None)
+    free = postings.votes(probe, np.pi, None)
+    assert np.argmax(free) == 7
+    assert within[7] < free[7]
+
+
+def test_votes_fall_with_distance():
+    assert WEIGHTS[0] == 255
+    assert (np.diff(WEIGHTS.astype(int)) <= 0).all()
+    assert WEIGHTS[32] == 0
+
+
+def test_indexed_gallery_agrees_with_a_scan_and_can_be_saved(
+    people, disturbed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(gallery_module, "INDEXED_FROM", 100)
+    monkeypatch.setattr(gallery_module, "MIN_RECOUNT", 40)
+    indexed = FingerprintGallery.build(people)
+    scanned = FingerprintGallery(indexed.prints)
+    assert indexed.postings is not None
+    indexed.save(tmp_path)
+    opened = FingerprintGallery.load(tmp_path)
+    for seed in (3, 150, 299):
+        probe = disturbed(people[seed], seed)
+        rows = indexed.shortlist([probe], 5)[0]
+        assert rows[0] == scanned.shortlist([probe], 5)[0][0] == seed
+        assert np.array_equal(rows, opened.shortlist([probe], 5)[0])
+    few = np.zeros(300, bool)
+    few[[1, 2]] = True
+    assert sorted(indexed.shortlist([people[1]], 5, allowed=few)[0]) == [1, 2]
