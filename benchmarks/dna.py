@@ -236,6 +236,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--relatives", type=int, default=1000)
     parser.add_argument("--pairs", default=":", help="slice of the relatives for this run")
     parser.add_argument("--only-familial", action="store_true")
+    parser.add_argument("--keep", type=Path, help=".npy file that keeps the drawn profiles")
     parser.add_argument("--ranks", type=Path, default=Path("dna-ranks.json"))
     parser.add_argument("--show", type=Path, nargs="+", help="join the ranks of earlier runs")
     return parser.parse_args()
@@ -248,7 +249,7 @@ def main() -> None:
         show_ranks(given.show)
         return
     with cpu(f"draw {given.profiles:,} profiles"):
-        source, columns = synthetic.database(given.profiles)
+        source, columns = synthetic.database(given.profiles, keep=given.keep)
     with cpu("build"):
         gallery = DnaGallery(columns)
     print(

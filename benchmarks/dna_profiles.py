@@ -122,14 +122,20 @@ def type_with_kits(codes: NDArray[np.uint16], rng: np.random.Generator) -> None:
     codes[~typed] = 0
 
 
-def database(n: int, seed: int = 1, chunk: int = 250_000) -> tuple[Source, Columns]:
-    """Draw a database of n profiles."""
+def database(
+    n: int, seed: int = 1, chunk: int = 250_000, keep: Path | None = None
+) -> tuple[Source, Columns]:
+    """Draw a database of n profiles; `keep` names an .npy file that saves drawing it again."""
     source, rng = nist1036(), np.random.default_rng(seed)
+    if keep is not None and keep.exists():
+        return source, Columns(dictionary(source), np.load(keep))
     codes = np.empty((len(LOCI), n), np.uint16)
     for start in range(0, n, chunk):
         part = draw(source, rng, populations(rng, min(chunk, n - start)))
         type_with_kits(part, rng)
         codes[:, start : start + part.shape[1]] = part
+    if keep is not None:
+        np.save(keep, codes)
     return source, Columns(dictionary(source), codes)
 
 

@@ -1,5 +1,7 @@
 """Print every figure of the face pipeline: ``python -m benchmarks.face [section ...]``.
 
+BIOMATCH_PROBES and BIOMATCH_TURNS (degrees, comma-separated) shorten the rotation section.
+
 Sections: accuracy, rotation, spoiled, sizes, speed, enrol, calibration, several, clusters.
 Data: ../shared/data/face (research use only). Times are process CPU times, one thread. The peers
 are measured by benchmarks/face_peers.py, which runs in an environment of its own.
@@ -64,7 +66,8 @@ class Searcher:
         self.score = gallery_vectors([[faces[0]] for faces in found])
         self.column = {row["subject"]: i for i, row in enumerate(gallery)}
         probes = rows("probes_mated.csv")
-        chosen = np.random.default_rng(1).choice(len(probes), 300, replace=False)
+        count = int(os.environ.get("BIOMATCH_PROBES", "300"))
+        chosen = np.random.default_rng(1).choice(len(probes), count, replace=False)
         self.probes = [(self.column[probes[i]["subject"]], self.read(probes[i])) for i in chosen]
 
     def read(self, row):
@@ -102,7 +105,8 @@ def turned(degrees):
 def rotation():
     for name in SETS:
         searcher = Searcher(name)
-        for degrees in range(0, 360, 15):
+        turns = os.environ.get("BIOMATCH_TURNS")
+        for degrees in map(float, turns.split(",")) if turns else range(0, 360, 15):
             print(f"{name}: turned by {degrees}: {searcher.rank1(turned(degrees))}", flush=True)
 
 

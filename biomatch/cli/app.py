@@ -23,6 +23,7 @@ COMMANDS = {
     "batch": "biomatch.cli.batch:batch",
     "calibrate": "biomatch.cli.evaluate:calibrate",
     "case": "biomatch.cli.cases:case",
+    "cluster": "biomatch.cli.cluster:cluster",
     "completion": "biomatch.cli.completion:completion",
     "convert": "biomatch.cli.convert:convert",
     "decide": "biomatch.cli.cases:decide",
@@ -96,7 +97,10 @@ class Commands(click.Group):
             near = difflib.get_close_matches(name, self.list_commands(ctx), 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             ctx.fail(gettext("no command '{name}'{hint}").format(name=name, hint=hint))
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        if found[1] is not None:
+            _settle(ctx, name, found[1])
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn errors into a sentence and an exit code."""
@@ -111,6 +115,27 @@ class Commands(click.Group):
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _settle(ctx: click.Context, name: str, command: click.Command) -> None:
+    """Let a command's options be set by their flags' names in environment and configuration."""
+    flags = {
+        max(parameter.opts, key=len).lstrip("-").replace("-", "_"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+    for flag, parameter in flags.items():
+        if parameter.envvar is None and ctx.auto_envvar_prefix:
+            path = f"{ctx.auto_envvar_prefix}_{name}_{flag}"
+            parameter.envvar = path.upper().replace("-", "_")
+    stated = (ctx.default_map or {}).get(name)
+    if not isinstance(stated, dict) or isinstance(command, click.Group):
+        return
+    unknown = sorted(key for key in stated if key.replace("-", "_") not in flags)
+    if unknown:
+        ctx.fail(f"configuration: '{name}' has no option '{unknown[0]}'")
+    values = {flags[key.replace("-", "_")].name: value for key, value in stated.items()}
+    ctx.default_map = {**(ctx.default_map or {}), name: values}
 
 
 def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None) -> Path | None:

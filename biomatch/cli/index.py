@@ -1,7 +1,7 @@
 """``biomatch index``: the derived indexes. SQL is the truth; an index can always be made anew."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -88,10 +88,10 @@ def compact(*, db: str | None, modality: str | None, format_: str) -> None:
 
 @index.command(epilog=examples("biomatch index recall --modality face --probes 200 --db case.db"))
 @database_option
-@click.option("-m", "--modality", required=True, metavar="NAME", help="Modality to measure.")
+@MODALITY
 @click.option("--probes", type=click.IntRange(1), default=100, help="Records used as probes.")
 @output_options
-def recall(*, db: str | None, modality: str, probes: int, format_: str) -> None:
+def recall(*, db: str | None, modality: str | None, probes: int, format_: str) -> None:
     """Measure what the shortlist loses against comparing everything.
 
     Enrolled samples serve as probes; the share whose exhaustive answer the
@@ -100,5 +100,5 @@ def recall(*, db: str | None, modality: str, probes: int, format_: str) -> None:
     from biomatch.report.plain import plain
 
     with open_database(db) as database:
-        measured: Any = database.index_recall(modality, probes=probes)
-    emit([plain(measured)], format_)
+        measured = database.index_recall(modality, probes=probes)
+    emit([plain(one) for one in measured], format_)

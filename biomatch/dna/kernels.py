@@ -109,22 +109,26 @@ def _mark_pairs(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
         free = code == uint16(0)
         passes = fits | free | (code >= uint16(IRREGULAR))
         untyped[i] += uint16(free)
-        wrong[i] += uint16(1) - uint16(passes)
+        wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
 def _mark_slots(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
-    """Count rows without either of two alleles; irregular ones pass here."""
+    """Count rows without either of two alleles; irregular ones pass here.
+
+    The high byte is compared in place: with no shift the loop stays in 16-bit lanes.
+    """
     first, second = values[0], values[1]
+    first_high, second_high = uint16(first << 8), uint16(second << 8)
     for i in range(column.shape[0]):
         code = column[i]
-        low = code & uint16(0xFF)
-        high = code >> uint16(8)
-        fits = (low == first) | (high == first) | (low == second) | (high == second)
+        low = uint16(code & uint16(0xFF))
+        high = uint16(code & uint16(0xFF00))
+        fits = (low == first) | (high == first_high) | (low == second) | (high == second_high)
         free = code == uint16(0)
         passes = fits | free | (code >= uint16(IRREGULAR))
         untyped[i] += uint16(free)
-        wrong[i] += uint16(1) - uint16(passes)
+        wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
@@ -229,7 +233,9 @@ def scan(
 
 
 @njit(cache=True, nogil=True)
-def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, limit: int) -> Any:
+def count_flags(
+    codes: Any, columns: Any, tables: Any, rows: Any, field: int, limit: int, turn: int
+) -> Any:
     """Add up packed per-locus outcomes of some rows, dropping hopeless rows on the way.
 
     Parameters
@@ -237,7 +243,7 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
     codes
         (loci, profiles) uint16.
     columns
-        Columns that the probe types, the most discriminating first, int64 (n,).
+        Columns that the probe types, in the order to visit them, int64 (n,).
     tables
         (n, 65536) uint32 packed counters, 8 bits a field.
     rows
@@ -246,6 +252,8 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
         Number of the counter (from the low end) that may not exceed `limit`.
     limit
         Largest value of that counter.
+    turn
+        Table of the first column; the tables go round.
 
     Returns
     -------
@@ -258,7 +266,7 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
     shift = 8 * field
     for k in range(columns.shape[0]):
         column = codes[columns[k]]
-        table = tables[k]
+        table = tables[(k + turn) % columns.shape[0]]
         kept: Any = 0
         for i in range(size):
             row = alive[i]

@@ -21,6 +21,8 @@ Tokens = tuple[str, ...]
 RowArray = NDArray[np.int64]
 LocusScore = Callable[[str, Tokens, Tokens], float]
 
+_FEW = 0.01
+
 DEVIATIONS = 0
 """Counter of mismatched loci (Pruem: deviating alleles); 1 counts loci compared, 2 matched."""
 
@@ -105,7 +107,8 @@ class MatchQuery:
         flags = classes.answers(rule, np.uint32)
         accepted = (flags & 0xFF) == 0
         weights = shares[column][classes.codes]
-        passing = float(shares[column][0] + weights[accepted].sum())
+        every = max(1.0, float(shares[column].sum()))
+        passing = min(1.0, float(shares[column][0] + weights[accepted].sum()) / every)
         return _Locus(name, column, probe, required, classes, flags, accepted, weights, passing)
 
     @property
@@ -128,18 +131,39 @@ class MatchQuery:
         return table
 
     def scan(self) -> RowArray:
-        """Visit all rows; a superset of the hits, ascending."""
-        forms = np.zeros(len(self.loci), np.int64)
-        values = np.zeros((len(self.loci), 3), np.uint16)
-        tables = np.zeros((len(self.loci), OVERFLOW + 1), np.uint8)
-        for k, locus in enumerate(self.loci):
+        """Visit all rows; a superset of the hits, ascending.
+
+        Only so many loci are tested, the most discriminating first, that few rows are left:
+        `verify` finishes those sooner than the scan would.
+        """
+        tested = self.loci[: self._enough()]
+        forms = np.zeros(len(tested), np.int64)
+        values = np.zeros((len(tested), 3), np.uint16)
+        tables = np.zeros((len(tested), OVERFLOW + 1), np.uint8)
+        for k, locus in enumerate(tested):
             forms[k] = self._form(locus, values[k], tables[k])
         most_untyped = len(self.loci) - self._rules.min_loci
         limit = self._rules.max_mismatches
         found: RowArray = scan(
-            self._columns.codes, self.columns, forms, values, tables, limit, most_untyped
+            self._columns.codes,
+            self.columns[: len(tested)],
+            forms,
+            values,
+            tables,
+            limit,
+            most_untyped,
         )
         return found
+
+    def _enough(self) -> int:
+        """Loci after which about one row in a hundred is left, if loci were independent."""
+        chance = np.zeros(self._rules.max_mismatches + 1)
+        chance[0] = 1.0
+        for k, locus in enumerate(self.loci):
+            chance = np.convolve(chance, [locus.passing, 1 - locus.passing])[: len(chance)]
+            if chance.sum() < _FEW:
+                return k + 1
+        return len(self.loci)
 
     def _form(self, locus: _Locus, values: NDArray[np.uint16], table: NDArray[np.uint8]) -> int:
         """Choose the cheapest test that accepts what the rule accepts."""
@@ -160,14 +184,30 @@ class MatchQuery:
         table[[0, OVERFLOW]] = 1
         return TABLE
 
-    def verify(self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None) -> RowArray:
+    def verify(
+        self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None, *, scanned: bool = False
+    ) -> RowArray:
         """Return the rows among `rows` (ascending) that the rule reports.
 
-        `mixtures` tells which rows of the gallery are mixtures (needed by Pruem only).
+        Parameters
+        ----------
+        rows
+            Candidates.
+        mixtures
+            Which rows of the gallery are mixtures (needed by Pruem only).
+        scanned
+            The rows come from `scan`: loci that it has not tested decide sooner.
         """
         limit = self._rules.max_mismatches
+        turn = self._enough() if scanned else 0
         alive, sums = count_flags(
-            self._columns.codes, self.columns, self.flags, rows, DEVIATIONS, limit
+            self._columns.codes,
+            np.roll(self.columns, -turn),
+            self.flags,
+            rows,
+            DEVIATIONS,
+            limit,
+            turn,
         )
         for place in np.flatnonzero(np.isin(alive, list(self._columns.overflow))).tolist():
             sums[place] = self._flags_of(int(alive[place]))

@@ -124,6 +124,23 @@ class FaceModality:
             )
         return FaceOptions(chosen.model_id, own)
 
+    def bind(self, options: FaceOptions, template: FaceTemplate) -> FaceOptions:
+        """Choose the calibration of the template's own model set.
+
+        Raises
+        ------
+        OptionError
+            The user's calibration was fitted for another model set.
+        """
+        own = options.calibration
+        if own and own.model_id != template.model_id:
+            raise OptionError(
+                f"the calibration was fitted for '{own.model_id}' and the probe was made by "
+                f"'{template.model_id}'; fit one with `biomatch calibrate face --accuracy "
+                f"{template.model_set}`"
+            )
+        return FaceOptions(template.model_id, own)
+
     def calibrate(self, scores: FloatArray, *, options: object | None = None) -> Calibration:
         """Turn cosines into log10 LR and FMR; NaN for a model that nobody calibrated."""
         model_id = options.model_id if isinstance(options, FaceOptions) else self.model_id()

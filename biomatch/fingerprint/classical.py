@@ -29,8 +29,9 @@ __all__ = ["MODEL_ID", "RidgeField", "enhance", "find", "picture"]
 MODEL_ID = "classical:1"
 Floats = NDArray[np.float32]
 
-PAD = 16
-"""Pixels that are repeated around the image, so that filters stay inside."""
+PAD = 20
+"""Pixels that are repeated around the image: more than `ACROSS` + `ALONG` x `STEP`, so that no
+filter that starts in the foreground can leave the padded image."""
 MEAN_PERIOD = 9.0
 """Ridge period in pixels at 500 ppi, adults' mean."""
 SHORTEST, LONGEST = 5.0, 16.0
@@ -50,6 +51,8 @@ TRACE = 14
 """Pixels of skeleton that give a minutia its direction."""
 EDGE, EDGE_FADE = 14, 30
 """Pixels from the edge of the trusted area: least, and where quality is no longer reduced."""
+FRAME = 8
+"""Pixels from the picture's frame, where every ridge ends."""
 SHORTENED = 3.0
 """Pixels by which thinning shortens a ridge that ends: a third of the ridge period."""
 SUPPORT = 0.2
@@ -109,10 +112,11 @@ def enhance(image: NDArray[np.uint8]) -> RidgeField:
     shape = normalised.shape
     tensor = _orientation(_blur(normalised, 1.0), 5.0, 6.0)
     cos2, sin2 = _resize(tensor[0], shape), _resize(tensor[1], shape)
-    first = _first_filter(normalised, *_directions(cos2, sin2), mask)
+    dx, dy = directions(cos2, sin2)
+    first = _first_filter(normalised, dx, dy, mask)
     frequency = _resize(_frequency(first, cos2, sin2, mask), shape)
     cos2, sin2, coherence = (_resize(v, shape) for v in _orientation(first, 5.0, 4.0))
-    dx, dy = _directions(cos2, sin2)
+    dx, dy = directions(cos2, sin2)
     smooth = smooth_along(normalised, dx, dy, _grown(mask), _gaussian(ALONG, ALONG_SIGMA))
     bank = _gabors(ACROSS, ACROSS_SIGMA, np.linspace(1 / LONGEST, 1 / SHORTEST, LEVELS))
     enhanced = filter_across(smooth, dx, dy, _levels(frequency), mask, bank)
@@ -207,9 +211,10 @@ def _foreground(grey: Floats) -> NDArray[np.uint8]:
         sizes[0] = 0
         mask = ndimage.binary_fill_holes((sizes >= 0.15 * sizes.max())[labels])
     shape = grey.shape[1], grey.shape[0]
-    return np.asarray(
-        cv2.resize(mask.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST), np.uint8
-    )
+    full = cv2.resize(mask.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST)
+    inside = np.zeros(full.shape, np.uint8)
+    inside[PAD:-PAD, PAD:-PAD] = full[PAD:-PAD, PAD:-PAD]
+    return inside
 
 
 def _normalise(grey: Floats, mask: NDArray[np.uint8]) -> Floats:
@@ -237,14 +242,6 @@ def _orientation(image: Floats, sigma: float, smooth: float) -> tuple[Floats, Fl
     cos2 = _blur((yy - xx) / energy, smooth / 4)
     sin2 = _blur(-2 * xy / energy, smooth / 4)
     return cos2, sin2, np.sqrt(cos2 * cos2 + sin2 * sin2)
-
-
-def _directions(cos2: Floats, sin2: Floats) -> tuple[Floats, Floats]:
-    """Give the unit vector (x not negative) of the direction with this double-angle vector."""
-    length = np.sqrt(cos2 * cos2 + sin2 * sin2) + np.float32(1e-9)
-    cosine = np.clip(cos2 / length, -1, 1)
-    dx = np.sqrt((1 + cosine) / 2)
-    return dx, np.copysign(np.sqrt((1 - cosine) / 2), sin2)
 
 
 def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -310,9 +307,9 @@ def _trust(field: RidgeField) -> tuple[Floats, NDArray[np.uint8]]:
     """Relative strength of the filtered ridges, and where they are to be believed."""
     import cv2
 
-    power = _blur(_shrunk(field.enhanced * field.enhanced, 4), 2.0)
+    power = _blur(_extended(_shrunk(field.enhanced * field.enhanced, 4), PAD // 4), 2.0)
     amplitude = np.sqrt(np.maximum(power, 0))
-    inside = _shrunk(field.mask.astype(np.float32), 4) > 0.5
+    inside = _extended(_shrunk(field.mask.astype(np.float32), 4), PAD // 4) > 0.5
     typical = float(np.median(amplitude[inside])) if inside.any() else 1.0
     strength = amplitude / np.float32(typical + 1e-9)
     clear = _shrunk(field.coherence, 4) > COHERENCE
@@ -324,12 +321,23 @@ def _trust(field: RidgeField) -> tuple[Floats, NDArray[np.uint8]]:
     return _resize(strength, shape), np.asarray(full, np.uint8)
 
 
-def _distance(area: NDArray[np.uint8]) -> Floats:
-    """Distance to the edge of an area, in pixels."""
+def _extended(values: Any, pad: int) -> Any:
+    """Replace the outer `pad` pixels by what is next to them: the picture's frame is no edge."""
     import cv2
 
-    framed = cv2.copyMakeBorder(area, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1], np.float32)
+    inner = values[pad:-pad, pad:-pad]
+    return cv2.copyMakeBorder(inner, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+
+
+def _distance(area: NDArray[np.uint8]) -> Floats:
+    """Distance to the edge of an area, in pixels; zero within `FRAME` of the picture's frame."""
+    import cv2
+
+    distance = cv2.distanceTransform(_extended(area, PAD), cv2.DIST_L2, 3)
+    kept = np.zeros_like(distance)
+    margin = slice(PAD + FRAME, -PAD - FRAME)
+    kept[margin, margin] = distance[margin, margin]
+    return np.asarray(kept, np.float32)
 
 
 def _input_support(field: RidgeField) -> Floats:
@@ -340,7 +348,7 @@ def _input_support(field: RidgeField) -> Floats:
     """
     import cv2
 
-    energy = _blur(_shrunk(field.normalised * field.enhanced, 4), 1.5)
+    energy = _blur(_extended(_shrunk(field.normalised * field.enhanced, 4), PAD // 4), 1.5)
     inside = _shrunk(field.mask.astype(np.float32), 4) > 0.5
     typical = float(np.median(energy[inside])) if inside.any() else 1.0
     least = cv2.erode(energy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
@@ -388,41 +396,53 @@ def _sample(image: Floats, x: Any, y: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def directions(cos2: Floats, sin2: Floats) -> tuple[Floats, Floats]:
+    """Give the unit vectors (x not negative) of directions with these double-angle vectors."""
+    dx, dy = np.empty_like(cos2), np.empty_like(cos2)
+    one, half, tiny = np.float32(1), np.float32(0.5), np.float32(1e-18)
+    for i in range(cos2.shape[0]):
+        for j in range(cos2.shape[1]):
+            c, s = cos2[i, j], sin2[i, j]
+            cosine = c / np.sqrt(c * c + s * s + tiny)
+            dx[i, j] = np.sqrt(max(half * (one + cosine), np.float32(0)))
+            across = np.sqrt(max(half * (one - cosine), np.float32(0)))
+            dy[i, j] = across if s >= 0 else -across
+    return dx, dy
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def smooth_along(
     image: Floats, dx: Floats, dy: Floats, mask: NDArray[np.uint8], weights: Floats
 ) -> Floats:
     """Gaussian mean along the curved ridge through each foreground pixel.
 
     `weights` are those of 0, `STEP`, 2 `STEP` … pixels along the ridge on either side; the
-    direction is read anew at each.
+    direction is read anew at each. No path may leave the image.
     """
     height, width = image.shape
     out = np.zeros_like(image)
-    right, bottom = np.float32(width - 1.001), np.float32(height - 1.001)
     step, half = np.float32(STEP), np.float32(0.5)
+    total_weight = weights[0]
+    for k in range(1, len(weights)):
+        total_weight += 2 * weights[k]
     for i in range(height):
         for j in range(width):
             if mask[i, j] == 0:
                 continue
-            total, weight = image[i, j] * weights[0], weights[0]
+            total = image[i, j] * weights[0]
             for side in range(2):
-                ux, uy = dx[i, j], dy[i, j]
-                if side:
-                    ux, uy = -ux, -uy
+                sense = np.float32(1 - 2 * side)
+                ux, uy = sense * dx[i, j], sense * dy[i, j]
                 x, y = np.float32(j), np.float32(i)
                 for k in range(1, len(weights)):
                     x += step * ux
                     y += step * uy
-                    if x < 0 or y < 0 or x >= right or y >= bottom:
-                        break
                     total += weights[k] * _sample(image, x, y)
-                    weight += weights[k]
                     a, b = int(y + half), int(x + half)
                     vx, vy = dx[a, b], dy[a, b]
-                    if vx * ux + vy * uy < 0:
-                        vx, vy = -vx, -vy
-                    ux, uy = vx, vy
-            out[i, j] = total / weight
+                    sense = np.float32(1) if vx * ux + vy * uy >= 0 else np.float32(-1)
+                    ux, uy = sense * vx, sense * vy
+            out[i, j] = total / total_weight
     return out
 
 
@@ -439,17 +459,16 @@ def filter_across(
     height, width = image.shape
     out = np.zeros_like(image)
     taps = bank.shape[1] // 2
-    right, bottom = np.float32(width - 1.001), np.float32(height - 1.001)
     for i in range(height):
         for j in range(width):
             if mask[i, j] == 0:
                 continue
             weights = bank[level[i, j]]
+            ux, uy = -dy[i, j], dx[i, j]
+            x, y = np.float32(j) - taps * ux, np.float32(i) - taps * uy
             total = np.float32(0)
-            for k in range(-taps, taps + 1):
-                x = min(max(np.float32(j) - np.float32(k) * dy[i, j], np.float32(0)), right)
-                y = min(max(np.float32(i) + np.float32(k) * dx[i, j], np.float32(0)), bottom)
-                total += weights[k + taps] * _sample(image, x, y)
+            for k in range(2 * taps + 1):
+                total += weights[k] * _sample(image, x + np.float32(k) * ux, y + np.float32(k) * uy)
             out[i, j] = total
     return out
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from biomatch import images
@@ -42,7 +43,8 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
 
     Returns
     -------
-    At least one sample, in file order, each with the sha256 of the file. Samples of one file
+    At least one sample, in file order. The first has the sha256 of the file; further ones have
+    digests of their own, made of the file's and their place. Samples of one file
     are of one person, so they share a label: the subject's or transaction's number where the
     file gives one, else the file's name; a file of one sample has no label.
 
@@ -67,7 +69,7 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
             f"{path}: is no picture, minutiae record, ANSI/NIST-ITL transaction or DNA table "
             f"that biomatch knows; it starts with {data[:8]!r}"
         )
-    samples = reader(path, data, modality)
+    samples = _told_apart(reader(path, data, modality))
     if modality is not None:
         held = samples
         samples = [sample for sample in samples if sample.modality == modality]
@@ -77,6 +79,18 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
                 f"{path}: holds {' and '.join(names)}, not {modality} ({kind.value})"
             )
     return samples
+
+
+def _told_apart(samples: list[Sample]) -> list[Sample]:
+    """Give each further sample of a file a digest of its own, made of the file's and its place.
+
+    Samples are recognised by their digest: with one for all, the second finger of a ten-print
+    transaction would pass for a repetition of the first.
+    """
+    return samples[:1] + [
+        replace(sample, sha256=_digest(f"{sample.sha256}:{place}".encode()))
+        for place, sample in enumerate(samples[1:], 1)
+    ]
 
 
 def read_bytes(path: Path) -> bytes:

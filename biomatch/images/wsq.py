@@ -267,7 +267,7 @@ def _decode_bits(data: Any, table: Any, values: Any) -> int:  # noqa: C901, PLR0
     bits = 8 * len(data)
     position, count, room = 0, 0, len(values)
     while position < bits:
-        entry = table[_peek(data, position)]
+        entry = int(table[_peek(data, position)])
         length, symbol = entry >> 8, entry & 0xFF
         if length == 0:
             return count if bits - position < 16 else -1
@@ -312,7 +312,7 @@ def _peek(data: Any, position: int) -> int:
     word = 0
     for step in range(3):
         place = byte + step
-        word = word << 8 | (data[place] if place < len(data) else 0xFF)
+        word = word << 8 | (int(data[place]) if place < len(data) else 0xFF)
     return (word >> (8 - (position & 7))) & 0xFFFF
 
 

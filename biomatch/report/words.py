@@ -13,6 +13,8 @@ __all__ = ["SCALE", "chance", "finger", "likelihood", "number", "rarity", "suppo
 
 SCALE = "ENFSI 2015 verbal scale"
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+LEAST_FMR = 1e-9
+"""No calibration data carry a smaller false match rate; the wording goes no further."""
 STEPS = (
     (6.0, "extremely strong support"),
     (4.0, "very strong support"),
@@ -92,11 +94,16 @@ def rarity(fmr: float) -> str:
 
     >>> rarity(1e-4)
     'about 1 in 10,000 comparisons of different people scores this high'
+    >>> rarity(1e-30).partition(" comparisons")[0]
+    'fewer than 1 in 1 billion'
     """
     if math.isnan(fmr):
         return "no false match rate is known for this score"
-    if fmr <= 0:
-        return "no comparison of different people in the calibration data scored this high"
+    if fmr < LEAST_FMR:
+        return (
+            "fewer than 1 in 1 billion comparisons of different people scores this high, as far "
+            "as the calibration data can be extrapolated"
+        )
     return f"about 1 in {number(1 / fmr)} comparisons of different people scores this high"
 
 

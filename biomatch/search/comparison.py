@@ -61,7 +61,7 @@ def compare(
             f"the templates were made by different models ({', '.join(sorted(models))}); "
             "make both with one"
         )
-    chosen = modality.options(options)
+    chosen = registry.options_for(modality, options, probes[0].template)
     gallery = modality.build([modality.dumps(one.template) for one in references])
     rows = np.arange(len(references))
     scores = np.array([gallery.compare(p.template, rows, options=chosen) for p in probes])

@@ -451,7 +451,7 @@ class Database:
             ppi=ppi,
         )
         query = self._query(
-            as_owner or self.as_owner,
+            self._as(as_owner),
             filters,
             k=k,
             exhaustive=exhaustive,
@@ -484,7 +484,7 @@ class Database:
         of `search`. A table that holds several profiles gives one answer a profile.
         """
         query = self._query(
-            as_owner or self.as_owner,
+            self._as(as_owner),
             filters,
             k=k,
             exhaustive=exhaustive,
@@ -527,6 +527,12 @@ class Database:
         if isinstance(source, Probe):
             return probe_of(source)
         return extract(to_sample(source, **facts))
+
+    def _as(self, owner: str | None) -> str | None:
+        """Whose search it is: an owner may not search in another owner's name."""
+        if self.as_owner is not None and owner not in {None, self.as_owner}:
+            raise SharingError(f"opened as {self.as_owner}, so not to be searched as {owner}")
+        return owner or self.as_owner
 
     def _query(
         self, owner: str | None, filters: Filters | None, *, k: int, **settings: Any
@@ -879,7 +885,9 @@ class Database:
     def alerts(self, *, case: str | None = None) -> list[Alert]:
         """Return the alerts of reverse searches, oldest first."""
         with self.store.read() as connection:
-            return list(alerts(connection, case))
+            mine = {g.name for g in all_galleries(connection) if g.owner == self.as_owner}
+            found = list(alerts(connection, case))
+        return [a for a in found if self.as_owner is None or a.gallery in mine]
 
     # Casework
 
@@ -1028,7 +1036,9 @@ class Database:
     def decisions(self, case: str | None = None) -> list[Decision]:
         """Return the decisions (of one case) in the order they were made."""
         with self.store.read() as connection:
-            return list(decisions(connection, case))
+            found = list(decisions(connection, case))
+            mine = {c.id for c in cases(connection, self.as_owner)}
+        return [d for d in found if self.as_owner is None or d.case in mine]
 
     def searches(self, *, case: str | None = None) -> list[SearchRecord]:
         """Return the searches run so far (for one case), oldest first."""
@@ -1043,6 +1053,8 @@ class Database:
         RecordError
             No such search.
         """
+        if self.as_owner is not None and search not in {one.id for one in self.searches()}:
+            raise SharingError(f"search '{search}' is not one of {self.as_owner}'s")
         with self.store.read() as connection:
             return stored_answer(connection, search)
 

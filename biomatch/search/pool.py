@@ -27,7 +27,7 @@ from biomatch.search.index import PartView
 from biomatch.search.scan import Found, Job, scan
 from biomatch.search.segments import Part, open_segment
 
-__all__ = ["ProcessPool"]
+__all__ = ["ProcessPool", "Request", "answered", "requested", "shares_of"]
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
@@ -36,7 +36,7 @@ Answer = list[list[Found]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Request:
     """One search, as a worker receives it.
 
     Attributes
@@ -56,6 +56,41 @@ class _Request:
     folders: tuple[str, ...]
     removed: dict[str, bytes | None]
     job: Job
+
+
+def requested(
+    number: int, views: Sequence[PartView], job: Job, known: dict[str, object]
+) -> Request:
+    """Make the request for one worker, with the tombstones that it does not know yet."""
+    removed: dict[str, bytes | None] = {}
+    for view in views:
+        name = str(view.part.folder)
+        if name not in known or known[name] is not view.alive:
+            removed[name] = None if view.alive is None else np.packbits(view.alive).tobytes()
+            known[name] = view.alive
+    return Request(number, tuple(str(view.part.folder) for view in views), removed, job)
+
+
+def shares_of(
+    parts: Sequence[PartView], owners: dict[str, int], count: int
+) -> dict[int, list[tuple[int, PartView]]]:
+    """Divide the sealed parts among `count` workers; a segment stays with its worker.
+
+    `owners` remembers who has which segment; new ones go to whoever holds the fewest rows.
+    """
+    sealed = [(i, view) for i, view in enumerate(parts) if view.part.folder is not None]
+    load = [0] * count
+    for _, view in sealed:
+        if view.part.name in owners:
+            load[owners[view.part.name]] += len(view.part)
+    for _, view in sorted(sealed, key=lambda entry: -len(entry[1].part)):
+        if view.part.name not in owners:
+            owners[view.part.name] = load.index(min(load))
+            load[owners[view.part.name]] += len(view.part)
+    shares: dict[int, list[tuple[int, PartView]]] = {}
+    for i, view in sealed:
+        shares.setdefault(owners[view.part.name], []).append((i, view))
+    return shares
 
 
 @dataclass(slots=True)
@@ -103,7 +138,7 @@ class ProcessPool:
     def run(self, parts: Sequence[PartView], job: Job) -> list[list[Found] | None]:
         """Search sealed segments in the workers and the delta here, meanwhile."""
         with self._lock:
-            shares = self._shares(parts)
+            shares = shares_of(parts, self._owners, len(self._workers))
             self._number += 1
             number = self._number
             for owner, share in shares.items():
@@ -117,36 +152,12 @@ class ProcessPool:
                     results[i] = found
             return results
 
-    def _shares(self, parts: Sequence[PartView]) -> dict[int, list[tuple[int, PartView]]]:
-        """Who searches what; a segment stays with its worker as long as both live."""
-        present = {view.part.name for view in parts if view.part.folder is not None}
-        load = [0] * len(self._workers)
-        for view in parts:
-            if view.part.name in self._owners:
-                load[self._owners[view.part.name]] += len(view.part)
-        for view in sorted(parts, key=lambda view: -len(view.part)):
-            name = view.part.name
-            if name in present and name not in self._owners:
-                self._owners[name] = load.index(min(load))
-                load[self._owners[name]] += len(view.part)
-        shares: dict[int, list[tuple[int, PartView]]] = {}
-        for i, view in enumerate(parts):
-            if view.part.folder is not None:
-                shares.setdefault(self._owners[view.part.name], []).append((i, view))
-        return shares
-
     def _send(
         self, owner: int, share: Sequence[tuple[int, PartView]], job: Job, number: int
     ) -> None:
         worker = self._workers[owner]
-        removed: dict[str, bytes | None] = {}
-        for _, view in share:
-            name = str(view.part.folder)
-            if name not in worker.known or worker.known[name] is not view.alive:
-                removed[name] = None if view.alive is None else np.packbits(view.alive).tobytes()
-                worker.known[name] = view.alive
-        folders = tuple(str(view.part.folder) for _, view in share)
-        message = pickle.dumps(_Request(number, folders, removed, job), protocol=5)
+        request = requested(number, [view for _, view in share], job, worker.known)
+        message = pickle.dumps(request, protocol=5)
         # If it died, `_gather` sees the closed pipe and starts another.
         with contextlib.suppress(OSError):
             worker.pipe.send_bytes(message)
@@ -213,11 +224,11 @@ def _serve(pipe: Connection) -> None:
     alive: dict[str, NDArray[np.bool_] | None] = {}
     while True:
         try:
-            request: _Request = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our parent
+            request: Request = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our parent
         except (EOFError, OSError):
             return
         try:
-            answer = _answer(request, segments, alive)
+            answer = answered(request, segments, alive)
             message: tuple[int, Any, Exception | None] = (request.number, answer, None)
         except Exception as error:  # noqa: BLE001 - it is raised in the parent
             message = (request.number, None, error)
@@ -227,9 +238,10 @@ def _serve(pipe: Connection) -> None:
             return
 
 
-def _answer(
-    request: _Request, segments: dict[str, Part], alive: dict[str, NDArray[np.bool_] | None]
+def answered(
+    request: Request, segments: dict[str, Part], alive: dict[str, NDArray[np.bool_] | None]
 ) -> Answer:
+    """Do a worker's share; `segments` and `alive` are what it remembers between requests."""
     for name, bits in request.removed.items():
         if name not in segments:
             # The parent compared the digests when it opened the segment.

@@ -8,6 +8,7 @@ A plug-in declares in its own pyproject.toml::
 
 import functools
 import importlib
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from biomatch.errors import OptionError
 from biomatch.types import Modality
 
-__all__ = ["get", "names"]
+__all__ = ["get", "names", "options_for"]
 
 BUILT_IN = {
     "dna": "biomatch.dna.modality",
@@ -46,3 +47,20 @@ def get(name: str) -> Modality[Any]:
         plugin: Modality[Any] = entry.load()
         return plugin
     raise OptionError(f"no modality '{name}'; there are: {', '.join(names())}")
+
+
+def options_for(modality: Modality[Any], values: Mapping[str, Any], template: Any) -> object | None:
+    """Check comparison options for a probe's template.
+
+    A modality with several models has a method ``bind(options, template)`` that chooses the
+    calibration of the template's own model; others need none.
+
+    Raises
+    ------
+    OptionError
+        Unknown name, value out of range, or options that do not fit the template.
+    """
+    chosen = modality.options(values)
+    bind = getattr(modality, "bind", None)
+    bound: object | None = bind(chosen, template) if bind else chosen
+    return bound

@@ -99,7 +99,11 @@ class Searcher:
         clock.lap("catch_up")
         work = [[_progress(extracted, query.scope) for extracted in probe] for probe in probes]
         everything = [part for probe in work for part in probe]
-        options = {name: registry.get(name).options(query.options) for name in views}
+        first = {e.modality: e.template for probe in reversed(probes) for e in reversed(probe)}
+        options = {
+            name: registry.options_for(registry.get(name), query.options, template)
+            for name, template in first.items()
+        }
         self._scan(everything, views, options, query)
         clock.lap("scan")
         for probe in work:

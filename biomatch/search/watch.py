@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,12 +74,11 @@ def watch(store: Store, searcher: Searcher) -> list[Alert]:
     while True:
         with store.read() as connection:
             galleries = {g.name: g for g in all_galleries(connection)}
-            unsolved = frozenset(g.name for g in galleries.values() if g.unsolved)
             position = _position(connection)
             fresh = _fresh(connection, position, galleries)
         if not fresh:
             return raised
-        found = _compare(searcher, fresh, unsolved, galleries) if unsolved else []
+        found = _compare(searcher, fresh, galleries)
         with store.write() as writer:
             if _position(writer.connection) != position:
                 continue  # another process did this block
@@ -132,18 +131,29 @@ def _fresh(connection: Connection, position: int, galleries: dict[str, Gallery])
 
 
 def _compare(
-    searcher: Searcher,
-    fresh: Sequence[Row[Any]],
-    unsolved: frozenset[str],
-    galleries: dict[str, Gallery],
+    searcher: Searcher, fresh: Sequence[Row[Any]], galleries: dict[str, Gallery]
 ) -> list[tuple[Row[Any], Candidate]]:
-    query = Query(k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0)
-    probes = [[_probe(row)] for row in fresh]
-    found = []
-    for row, answer in zip(fresh, searcher.search(probes, query), strict=True):
-        lowest = galleries[row.gallery].alert_log10_lr
-        found += [(row, c) for c in answer if c.log10_lr >= lowest and c.subject != row.subject]
+    found: list[tuple[Row[Any], Candidate]] = []
+    for name in dict.fromkeys(row.gallery for row in fresh):
+        unsolved = _open_to(galleries[name], galleries.values())
+        if not unsolved:
+            continue
+        rows = [row for row in fresh if row.gallery == name]
+        query = Query(k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0)
+        answers = searcher.search([[_probe(row)] for row in rows], query)
+        lowest = galleries[name].alert_log10_lr
+        for row, answer in zip(rows, answers, strict=True):
+            found += [(row, c) for c in answer if c.log10_lr >= lowest and c.subject != row.subject]
     return found
+
+
+def _open_to(watched: Gallery, galleries: Iterable[Gallery]) -> frozenset[str]:
+    """Unsolved galleries whose owners let the watched gallery's owner search them."""
+    return frozenset(
+        g.name
+        for g in galleries
+        if g.unsolved and (watched.owner is None or g.shared_with(watched.owner))
+    )
 
 
 def _probe(row: Row[Any]) -> Extracted:

@@ -18,6 +18,10 @@ the rounding of float32:
 * direction and type are only asked for at minutiae, so their heads see 9 x 9 patches around
   the maxima of the position head, not the whole map.
 
+Weights are stored in float32: in float16 6 of 1,680 minutiae of 40 prints move, and int8
+loses more than a third of them and takes twice the time
+(``benchmarks.fingerprint_extraction --variants``).
+
 ``--plain`` writes the literal layer-by-layer conversion instead, to compare with.
 
 Usage: python -m models.export.leader [--plain] [--output FILE]

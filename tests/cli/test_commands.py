@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import biomatch
+
 Run = Callable[..., Any]
 
 
@@ -216,6 +218,25 @@ def test_flags_come_before_environment_before_configuration(
     assert count("--limit", "5") == 5
     config.write_text("colour = 1\n")
     assert run("list").exit_code == 2
+    config.write_text("[list]\nlimitt = 1\n")
+    refused = run("list")
+    assert refused.exit_code == 2
+    assert "no option 'limitt'" in refused.stderr
+
+
+def test_settings_have_the_names_of_their_flags(
+    run: Run, database: Path, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "biomatch.toml").write_text(f'db = "{database}"\n[search]\ncase = "C-9"\n')
+    monkeypatch.chdir(tmp_path)
+    probe = fixtures / "faces" / "probe.jpg"
+    assert run("search", probe, "-m", "face").exit_code == 0
+    monkeypatch.setenv("BIOMATCH_SEARCH_CASE", "C-10")
+    assert run("search", probe, "-m", "face").exit_code == 0
+    cases = json.loads(run("search", probe, "-m", "face", "--dry-run", "--format", "json").stdout)
+    assert len(cases) == 1
+    with biomatch.open(database) as db:
+        assert [search.case for search in db.searches()][-2:] == ["C-9", "C-10"]
 
 
 def test_index_commands(run: Run, database: Path) -> None:
@@ -223,6 +244,12 @@ def test_index_commands(run: Run, database: Path) -> None:
     assert {row["modality"]: row["records"] for row in status} == {"dna": 200, "face": 12}
     for command in ("compact", "verify", "rebuild"):
         assert run("index", command, "--db", database).exit_code == 0
+    measured = run(
+        "-q", "index", "recall", "-m", "face", "--probes", "5", "--db", database,
+        "--format", "json",
+    )  # fmt: skip
+    (told,) = json.loads(measured.stdout)
+    assert (told["probes"], told["same_first"], told["recall"]) == (5, 1.0, 1.0)
 
 
 def test_models_are_intact_and_licensed(

@@ -68,3 +68,11 @@ def test_blocks_are_of_known_kinds_and_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_command_table_names_every_command() -> None:
+    from biomatch.cli.app import known_commands
+
+    table = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    for name in known_commands():
+        assert f"`{name}`" in table, name

@@ -81,6 +81,32 @@ def test_options_are_checked(astronaut: NDArray[np.uint8], tmp_path: Path) -> No
         MODALITY.options({"calibration": tmp_path / "own.json", "accuracy": "high"})
 
 
+def test_a_search_uses_the_calibration_of_the_probes_model(fixtures: Path, tmp_path: Path) -> None:
+    import biomatch
+
+    folder = fixtures / "faces" / "gallery"
+
+    def sample(name: str) -> Sample:
+        return Sample("face", path=folder / f"{name}.jpg", options={"accuracy": "high"})
+
+    with biomatch.open(tmp_path / "faces.db") as db:
+        db.enrol(sample("hopper"), subject="hopper")
+        db.enrol(sample("collins"), subject="collins")
+        (best, *_) = found = db.search(sample("hopper_crop"))
+    assert best.subject == "hopper"
+    (face,) = MODALITY.extract(sample("hopper_crop"))
+    table = calibration.shipped(face.model_id)
+    assert table is not None
+    assert best.log10_lr == pytest.approx(table.log10_lr(np.array([best.score]))[0])
+    assert best.fmr == pytest.approx(table.false_match_rate(np.array([best.score]))[0])
+    assert found.calibration == table.source
+    own = MODALITY.options({})
+    other = calibration.shipped(MODALITY.model_id())
+    assert other is not None
+    with pytest.raises(OptionError, match="--accuracy high"):
+        MODALITY.bind(type(own)(own.model_id, other), face)
+
+
 @pytest.mark.parametrize("accuracy", ["default", "high"])
 def test_the_explanation_is_json(astronaut: NDArray[np.uint8], accuracy: str) -> None:
     sample = Sample("face", image=astronaut, options={"accuracy": accuracy})

@@ -39,6 +39,10 @@ def test_each_page_of_a_tiff_is_a_sample(tmp_path: Path) -> None:
     samples = read_samples(path, "fingerprint")
     assert [int(sample.image[0, 0]) for sample in samples] == [10, 20, 30]
     assert [sample.label for sample in samples] == ["card"] * 3
+    digests = [sample.sha256 for sample in samples]
+    assert digests[0] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len(set(digests)) == 3
+    assert digests == [sample.sha256 for sample in read_samples(path, "fingerprint")]
 
 
 @pytest.mark.parametrize(

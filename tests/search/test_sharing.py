@@ -106,3 +106,29 @@ def test_settings_are_checked(shared):
         shared.gallery("x", sharing="some")
     with pytest.raises(OptionError, match="no setting colour"):
         shared.gallery("x", colour="red")
+
+
+def test_an_owner_cannot_act_as_another(opened, codes, flipped):
+    with opened() as db:
+        db.gallery("fr", owner="FR", watched=True)
+        db.gallery("de-unsolved", owner="DE", unsolved=True)
+        db.file_unsolved(flipped(codes[0], 9), modality="iris", case="K", gallery="de-unsolved",
+                         owner="DE")  # fmt: skip
+        found = db.search(codes[0], modality="iris", as_owner="DE")
+        db.decide("K", "x", "exclusion", examiner="ana")
+    with opened(as_owner="FR") as db:
+        with pytest.raises(SharingError, match="opened as FR"):
+            db.search(codes[0], modality="iris", as_owner="DE")
+        with pytest.raises(SharingError, match="not one of FR's"):
+            db.answer(found.search_id)
+        assert db.decisions() == db.cases() == db.searches() == []
+        (mine,) = db.enrol(codes[0], modality="iris", subject="f", gallery="fr")
+        assert mine.alerts == ()  # DE does not share its unsolved traces
+    with opened() as db:
+        db.gallery("de-unsolved", sharing="listed", listed=["FR"])
+    with opened(as_owner="FR") as db:
+        (mine,) = db.enrol(flipped(codes[0], 3), modality="iris", subject="g", gallery="fr")
+        assert len(mine.alerts) == 1
+        assert [a.id for a in db.alerts()] == list(mine.alerts)
+    with opened(as_owner="IT") as db:
+        assert db.alerts() == []

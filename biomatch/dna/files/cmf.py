@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from biomatch.dna.files.safexml import Node, branch, leaf, render
 from biomatch.dna.files.schema import (
+    Check,
     Element,
     boolean,
     date_time,
@@ -196,36 +197,32 @@ _SPELLING = {
 def _schema(year: int, *, mild: bool = False) -> Element:
     """Say what a CMF 3.2 message holds under the schema of that year."""
     long = 235 if mild else 0
+    header = (
+        Element("HEADERVERSION", decimal(0.0, 9.9, 1)),
+        Element("MESSAGETYPE", one_of(("Import",), "message type")),
+        Element("DESTINATIONORI", text(10 + long)),
+        Element("SOURCELAB", text(10 + long)),
+        Element("SUBMITBYUSERID", text(20 + long)),
+        Element("SUBMITDATETIME", date_time(1900, 2079)),
+        Element("BATCHID", text(32, 0), least=0),
+        Element("KIT", _kit_type(year), least=0),
+    )
+    return Element("CODISImportFile", children=(*header, _specimen_element(year)))
+
+
+def _kit_type(year: int) -> Check:
+    return one_of(KITS_2017 if year >= 2017 else KITS_2006, "CODIS kit")
+
+
+def _specimen_element(year: int) -> Element:
     categories = CATEGORIES_2017 if year >= 2017 else CATEGORIES_2006
-    loci = one_of(LOCI_2017, "CODIS locus name") if year >= 2017 else text(20)
-    kit = one_of(KITS_2017 if year >= 2017 else KITS_2006, "CODIS kit")
-    batch = text(32, 0)
-    when = date_time(1900, 2079)
-    allele = Element(
-        "ALLELE",
-        children=(Element("ALLELEVALUE", text(10)),),
-        attributes={"ALLELEREQUIRED": boolean},
-        most=8,
-    )
-    locus = Element(
-        "LOCUS",
-        children=(
-            Element("LOCUSNAME", loci),
-            Element("READINGBY", text(20)),
-            Element("READINGDATETIME", when),
-            allele,
-        ),
-        attributes={"BATCHID": batch, "KIT": kit},
-        most=64 if year >= 2017 else 32,
-        unique="LOCUSNAME",
-    )
-    specimen = Element(
+    return Element(
         "SPECIMEN",
         children=(
             Element("SPECIMENID", text(24)),
             Element("SPECIMENCATEGORY", one_of(categories, "CODIS specimen category")),
             Element("SPECIMENCOMMENT", text(255, 0), least=0),
-            locus,
+            _locus_element(year),
         ),
         attributes={
             "SOURCEID": one_of(("Yes", "No", "N/A"), "source identification"),
@@ -235,33 +232,44 @@ def _schema(year: int, *, mild: bool = False) -> Element:
         most=None,
         unique="SPECIMENID",
     )
-    header = (
-        Element("HEADERVERSION", decimal(0.0, 9.9, 1)),
-        Element("MESSAGETYPE", one_of(("Import",), "message type")),
-        Element("DESTINATIONORI", text(10 + long)),
-        Element("SOURCELAB", text(10 + long)),
-        Element("SUBMITBYUSERID", text(20 + long)),
-        Element("SUBMITDATETIME", when),
-        Element("BATCHID", batch, least=0),
-        Element("KIT", kit, least=0),
+
+
+def _locus_element(year: int) -> Element:
+    allele = Element(
+        "ALLELE",
+        children=(Element("ALLELEVALUE", text(10)),),
+        attributes={"ALLELEREQUIRED": boolean},
+        most=8,
     )
-    return Element("CODISImportFile", children=(*header, specimen))
+    return Element(
+        "LOCUS",
+        children=(
+            Element(
+                "LOCUSNAME", one_of(LOCI_2017, "CODIS locus name") if year >= 2017 else text(20)
+            ),
+            Element("READINGBY", text(20)),
+            Element("READINGDATETIME", date_time(1900, 2079)),
+            allele,
+        ),
+        attributes={"BATCHID": text(32, 0), "KIT": _kit_type(year)},
+        most=64 if year >= 2017 else 32,
+        unique="LOCUSNAME",
+    )
+
+
+def _optional(name: str, longest: int) -> Element:
+    return Element(name, text(longest, 0), least=0)
 
 
 def _rapid_schema() -> Element:
     """Say what a Rapid message holds."""
-    when = date_time(1900, 9999)
-
-    def optional(name: str, longest: int) -> Element:
-        return Element(name, text(longest, 0), least=0)
-
     header = Element(
         "HEADER",
         children=(
             Element("MESSAGEVERSION", decimal(0.0, 99.9, 1)),
             Element("MESSAGETYPE", one_of(("Rapid Import",), "message type")),
             Element("MESSAGEID", decimal(1, 1e18, 0)),
-            Element("MESSAGEDATETIME", when),
+            Element("MESSAGEDATETIME", date_time(1900, 9999)),
             Element("MSGCREATORUSERID", text(20)),
             Element("DESTINATIONORI", text(10)),
             Element("SOURCEORI", text(10)),
@@ -277,37 +285,41 @@ def _rapid_schema() -> Element:
             Element("SOFTWAREVERSION", text(32), least=0),
         ),
     )
+    return Element("CODISRapidImportFile", children=(header, device, _rapid_specimen()))
+
+
+def _rapid_specimen() -> Element:
     locus = Element(
         "LOCUS",
         children=(
             Element("LOCUSNAME", one_of(LOCI_RAPID, "CODIS locus name")),
             Element("KIT", one_of(KITS_RAPID, "Rapid kit"), least=0),
-            optional("BATCHID", 32),
+            _optional("BATCHID", 32),
             Element("ALLELE", children=(Element("ALLELEVALUE", text(10)),), most=8),
         ),
         most=64,
         unique="LOCUSNAME",
     )
-    specimen = Element(
+    when = date_time(1900, 9999)
+    return Element(
         "SPECIMEN",
         children=(
             Element("SPECIMENID", text(24)),
             Element("SPECIMENCATEGORY", one_of(CATEGORIES_RAPID, "Rapid specimen category")),
-            optional("SID", 32),
-            optional("FBI_NUMBER_UCN", 9),
+            _optional("SID", 32),
+            _optional("FBI_NUMBER_UCN", 9),
             Element("UNIQUEEVENTID", text(32, 0)),
-            optional("BOOKINGCUSTOMID", 32),
-            optional("ARRESTINGCUSTOMID", 32),
+            _optional("BOOKINGCUSTOMID", 32),
+            _optional("ARRESTINGCUSTOMID", 32),
             Element("ARRESTDATE", when, least=0),
             Element("FINGERPRINTDATE", when),
             Element("ARRESTOFFENSECATEGORY", text(300, 0)),
-            optional("SPECIMENCOMMENT", 512),
+            _optional("SPECIMENCOMMENT", 512),
             locus,
         ),
         most=None,
         unique="SPECIMENID",
     )
-    return Element("CODISRapidImportFile", children=(header, device, specimen))
 
 
 @dataclass(frozen=True, slots=True)

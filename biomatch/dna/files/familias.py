@@ -6,14 +6,17 @@ then the databases; behind them bracketed sections with the DVI module's persons
 Layout: pedFamilias' readFam and files of Familias 3.2 and 3.3 (Kling, Tillmar & Egeland 2014).
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from biomatch.dna.files.text import build_profile
 from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.mutation import MutationKind, MutationModel
+from biomatch.dna.pedigree import Pedigree, Person, Sex
 from biomatch.dna.profile import DnaProfile
-from biomatch.errors import FormatError
+from biomatch.errors import FormatError, OptionError
 
 __all__ = [
     "FamiliasFile",
@@ -69,6 +72,25 @@ class FamiliasPedigree:
     parents: Mapping[str, tuple[str | None, str | None]]
     sexes: Mapping[str, str | None]
 
+    @property
+    def pedigree(self) -> Pedigree:
+        """The same as `biomatch.dna.Pedigree`.
+
+        Raises
+        ------
+        OptionError
+            Somebody is their own ancestor, or a mother is male.
+        """
+        sexes = {"male": Sex.MALE, "female": Sex.FEMALE}
+        return Pedigree.of(
+            *(
+                Person(
+                    name, *self.parents.get(name, (None, None)), sexes.get(sex or "", Sex.UNKNOWN)
+                )
+                for name, sex in self.sexes.items()
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FamiliasLocus:
@@ -106,6 +128,32 @@ class FamiliasLocus:
     size: int | None
     dropout: float
     minimum: float
+
+    @property
+    def mutation(self) -> MutationModel:
+        """The marker's mutation model.
+
+        Raises
+        ------
+        OptionError
+            Women and men have models of different kinds, or a rate is no probability.
+        """
+        if self.model_female != self.model_male:
+            raise OptionError(
+                f"marker {self.name}: mutation model {self.model_female} for women, "
+                f"{self.model_male} for men; only their rates may differ"
+            )
+        kind = self.model_male.partition("-")[0]
+        return MutationModel(
+            kind=MutationKind(kind),
+            rate=self.rate_male,
+            rate_female=self.rate_female,
+            rate2=self.rate2_male,
+            rate2_female=self.rate2_female,
+            step_ratio=self.range_male or 0.1,
+            step_ratio_female=self.range_female or 0.1,
+            stationary=self.model_male == "stepwise-stationary",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +280,7 @@ class _Stream:
             value = float(line.replace(",", "."))
         except ValueError:
             raise self.fail(f"{line!r} is no {what}") from None
-        if value != value or abs(value) == float("inf"):  # noqa: PLR0124
+        if not math.isfinite(value):
             raise self.fail(f"{line!r} is no {what}")
         return value
 

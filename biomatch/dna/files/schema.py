@@ -12,6 +12,7 @@ from biomatch.dna.files.safexml import Node
 from biomatch.errors import FormatError
 
 __all__ = [
+    "Check",
     "Element",
     "boolean",
     "date_time",
@@ -112,7 +113,7 @@ def date_time(first: int, last: int) -> Check:
         if match is None:
             return wrong
         try:
-            moment = datetime(*(int(part) for part in match.groups()[:6]))  # type: ignore[arg-type]
+            moment = datetime.strptime("".join(match.groups()[:6]), "%Y%m%d%H%M%S")
         except ValueError:
             return wrong
         return None if first <= moment.year <= last else f"is outside the years {first} to {last}"

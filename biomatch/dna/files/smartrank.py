@@ -12,8 +12,9 @@ from biomatch.dna.files.safexml import Node
 from biomatch.dna.files.schema import Check, Element, decimal, text, validate
 from biomatch.dna.files.text import build_profile
 from biomatch.dna.loci import find
+from biomatch.dna.mixture import Convention, MixtureModel
 from biomatch.dna.profile import DnaProfile
-from biomatch.errors import FormatError, ProfileError
+from biomatch.errors import FormatError, OptionError, ProfileError
 
 __all__ = ["Hypothesis", "SearchCriteria", "is_smartrank", "read_criteria"]
 
@@ -29,36 +30,45 @@ _ANY: Check = text(1_000_000, 0)
 _SHARE = decimal(0.0, 0.9999999)
 
 
-def _schema() -> Element:
-    def people(plural: str, single: str) -> Element:
-        one = Element(
-            single,
-            attributes={"name": _ANY, "dropout": _dropout},
-            needed=("name", "dropout"),
-            least=0,
-            most=None,
-        )
-        return Element(plural, children=(one,), least=0)
+def _named(name: str, *children: Element, least: int = 1) -> Element:
+    """Make an element with a name attribute, any number of times."""
+    return Element(
+        name,
+        children=children,
+        attributes={"name": _ANY},
+        needed=("name",),
+        least=least,
+        most=None,
+    )
 
+
+def _people(plural: str, single: str) -> Element:
+    one = Element(
+        single,
+        attributes={"name": _ANY, "dropout": _dropout},
+        needed=("name", "dropout"),
+        least=0,
+        most=None,
+    )
+    return Element(plural, children=(one,), least=0)
+
+
+def _sides() -> tuple[Element, ...]:
     unknowns = Element(
         "Unknowns",
         attributes={"count": decimal(0, 4, 0), "dropout": _dropout},
         needed=("count", "dropout"),
     )
-    sides = (
-        people("Contributors", "Contributor"),
-        people("NonContributors", "NonContributor"),
+    return (
+        _people("Contributors", "Contributor"),
+        _people("NonContributors", "NonContributor"),
         unknowns,
     )
+
+
+def _specimens() -> tuple[Element, Element]:
+    """Evidence and reference profiles, and the allele statistics."""
     allele = Element("Allele", attributes={"value": text(10)}, needed=("value",), most=None)
-    locus = Element(  # the schema asks for one, the program itself writes empty specimens
-        "Locus",
-        children=(allele,),
-        attributes={"name": _ANY},
-        needed=("name",),
-        least=0,
-        most=None,
-    )
     known = Element(
         "Allele",
         attributes={"value": text(10), "probability": _SHARE},
@@ -67,52 +77,45 @@ def _schema() -> Element:
     )
     statistics = Element(
         "Statistics",
-        children=(
-            Element(
-                "Locus", children=(known,), attributes={"name": _ANY}, needed=("name",), most=None
-            ),
-        ),
+        children=(_named("Locus", known),),
         attributes={"rareAlleleFrequency": _SHARE},
         least=0,
     )
+    # the schema asks for a locus, but the program itself writes empty specimens
+    return _named("Specimen", _named("Locus", allele, least=0)), statistics
+
+
+def _schema() -> Element:
+    """Say what a search criteria file holds; only the order of the schema is kept strictly."""
+    specimen, statistics = _specimens()
     prop = Element("Property", attributes={"name": _ANY, "value": _ANY}, least=0, most=None)
-    return Element(
-        "SmartRankImportFile",
-        children=(
-            Element("CaseFolder", _ANY, least=0),
-            Element("userid", _ANY, least=0),
-            Element("dateTime", _ANY, least=0),
-            Element(
-                "Replicates",
-                children=(
-                    Element("Replicate", attributes={"name": _ANY}, needed=("name",), most=None),
-                ),
-            ),
-            Element("Dropin", _SHARE, least=0),
-            Element("Theta", _SHARE, least=0),
-            Element("LrThreshold", decimal(0, 2**31 - 1, 0), least=0),
-            Element("MaximumNumberOfResults", decimal(0, 2**31 - 1, 0), least=0),
-            Element("RareAlleleFrequency", _SHARE, least=0),
-            Element("Properties", children=(prop,), least=0),
-            Element(
-                "HP",
-                children=sides,
-                attributes={"candidateDropout": _dropout},
-                needed=("candidateDropout",),
-            ),
-            Element("HD", children=sides),
-            Element(
-                "Specimen",
-                children=(locus,),
-                attributes={"name": _ANY},
-                needed=("name",),
-                most=None,
-            ),
-            statistics,
-            Element("Properties", children=(prop,), least=0),
-        ),
-        attributes={"version": decimal(0.0, 9.9, 1)},
+    properties = Element("Properties", children=(prop,), least=0)
+    whole = decimal(0, 2**31 - 1, 0)
+    hp = Element(
+        "HP",
+        children=_sides(),
+        attributes={"candidateDropout": _dropout},
+        needed=("candidateDropout",),
     )
+    children = (
+        Element("CaseFolder", _ANY, least=0),
+        Element("userid", _ANY, least=0),
+        Element("dateTime", _ANY, least=0),
+        Element("Replicates", children=(_named("Replicate"),)),
+        Element("Dropin", _SHARE, least=0),
+        Element("Theta", _SHARE, least=0),
+        Element("LrThreshold", whole, least=0),
+        Element("MaximumNumberOfResults", whole, least=0),
+        Element("RareAlleleFrequency", _SHARE, least=0),
+        properties,
+        hp,
+        Element("HD", children=_sides()),
+        specimen,
+        statistics,
+        properties,
+    )
+    version: dict[str, Check] = {"version": decimal(0.0, 9.9, 1)}
+    return Element("SmartRankImportFile", children=children, attributes=version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,45 @@ class SearchCriteria:
     max_results: int = 250
     rare_frequency: float | None = None
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> DnaProfile:
+        """The replicates as one profile."""
+        tables = [replicate.loci for replicate in self.replicates]
+        name = self.replicates[0].name
+        return DnaProfile.from_alleles({}, name=name, replicates=tables)
+
+    @property
+    def known(self) -> tuple[DnaProfile, ...]:
+        """Known contributors under both hypotheses."""
+        return tuple(self.specimens[name] for name in self.prosecution.contributors)
+
+    def model(self, convention: Convention | str = Convention.SMARTRANK) -> MixtureModel:
+        """Return the mixture model that the criteria describe.
+
+        Raises
+        ------
+        OptionError
+            The hypotheses differ in their known contributors, these have different drop-out
+            probabilities, or one of the probabilities is to be estimated.
+        """
+        hp, hd = self.prosecution, self.defence
+        shares = {*hp.contributors.values(), *hd.contributors.values()}
+        if set(hp.contributors) != set(hd.contributors) or len(shares) > 1:
+            raise OptionError("the hypotheses' known contributors or their drop-out differ")
+        if hp.dropout is None or hd.dropout is None or None in shares:
+            raise OptionError("a drop-out probability is 'automatic'; estimate it first")
+        return MixtureModel(
+            contributors=len(hp.contributors) + 1 + hp.unknowns,
+            contributors_hd=len(hd.contributors) + hd.unknowns,
+            dropout=hp.dropout,
+            candidate_dropout=self.candidate_dropout,
+            known_dropout=next(iter(shares), None),
+            dropout_hd=hd.dropout,
+            dropin=self.dropin,
+            theta=self.theta,
+            convention=Convention(convention),
+        )
 
 
 def is_smartrank(root: Node) -> bool:

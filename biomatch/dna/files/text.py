@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
@@ -171,7 +172,7 @@ def build_profile(
     calls: dict[str, list[tuple[str, float | None]]],
     *,
     where: dict[str, list[Cell]] | None = None,
-    **fields: object,
+    **fields: Any,
 ) -> DnaProfile:
     """Make a profile from raw calls; a bad call is reported with its place.
 
@@ -214,7 +215,7 @@ def build_profile(
     if sequenced and not fields.get("comment"):
         fields["comment"] = "sequenced alleles: " + ", ".join(sequenced)
     try:
-        return DnaProfile.from_alleles(loci, name=name, heights=heights, **fields)  # type: ignore[arg-type]
+        return DnaProfile.from_alleles(loci, name=name, heights=heights, **fields)
     except ProfileError as error:
         raise ProfileError(f"{path}: {_place(where, name)}{error}") from error
 

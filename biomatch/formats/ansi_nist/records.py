@@ -359,7 +359,7 @@ def tagged(
         (field number, value): bytes and text as they are, else subfields of items.
 
     >>> tagged(2, [(2, "00"), (7, "A1")]).encode()
-    b'2.001:28\x1d2.002:00\x1d2.007:A1\x1c'
+    b'2.001:27\x1d2.002:00\x1d2.007:A1\x1c'
     """
     fields = [
         Field(number, _value(value), f"{kind}.{number:03d}:".encode()) for number, value in values
