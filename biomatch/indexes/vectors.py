@@ -25,9 +25,9 @@ TRAINING_ROWS = 65_536
 BLAS_QUERIES = 16
 """Queries from which FAISS's blocked matrix product beats its row scan."""
 
-RESIDENT_ROWS = 2_048
-"""Rows re-scored from a mapped file before its pages are given back: each may map 64 KiB, which
-is what Linux reads around a fault, so at most 128 MiB are resident."""
+RESIDENT_ROWS = 256
+"""Rows re-scored from a mapped file before its pages are given back. Linux maps what lies around
+a fault as well, measured at up to 230 KiB a row, so some 75 MB are resident at most."""
 
 VECTORS = "vectors.npy"
 CODES = "pq4fs.faiss"
