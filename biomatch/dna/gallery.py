@@ -133,7 +133,9 @@ class DnaGallery:
             rows = self.candidates([queries[number] for number in live], rules.max_mismatches)
         for number, candidates in zip(live, rows, strict=True):
             kept = self._permitted(candidates, allowed)
-            found[number] = queries[number].verify(kept, self._barred(rules))
+            found[number] = queries[number].verify(
+                kept, self._barred(rules), scanned=method == "scan"
+            )
         return found
 
     def _barred(self, rules: RuleSet) -> NDArray[np.bool_] | None:

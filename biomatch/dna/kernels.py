@@ -233,7 +233,9 @@ def scan(
 
 
 @njit(cache=True, nogil=True)
-def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, limit: int) -> Any:
+def count_flags(
+    codes: Any, columns: Any, tables: Any, rows: Any, field: int, limit: int, turn: int
+) -> Any:
     """Add up packed per-locus outcomes of some rows, dropping hopeless rows on the way.
 
     Parameters
@@ -241,7 +243,7 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
     codes
         (loci, profiles) uint16.
     columns
-        Columns that the probe types, the most discriminating first, int64 (n,).
+        Columns that the probe types, in the order to visit them, int64 (n,).
     tables
         (n, 65536) uint32 packed counters, 8 bits a field.
     rows
@@ -250,6 +252,8 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
         Number of the counter (from the low end) that may not exceed `limit`.
     limit
         Largest value of that counter.
+    turn
+        Table of the first column; the tables go round.
 
     Returns
     -------
@@ -262,7 +266,7 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
     shift = 8 * field
     for k in range(columns.shape[0]):
         column = codes[columns[k]]
-        table = tables[k]
+        table = tables[(k + turn) % columns.shape[0]]
         kept: Any = 0
         for i in range(size):
             row = alive[i]

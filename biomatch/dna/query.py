@@ -21,7 +21,7 @@ Tokens = tuple[str, ...]
 RowArray = NDArray[np.int64]
 LocusScore = Callable[[str, Tokens, Tokens], float]
 
-_FEW = 0.002
+_FEW = 0.01
 
 DEVIATIONS = 0
 """Counter of mismatched loci (Pruem: deviating alleles); 1 counts loci compared, 2 matched."""
@@ -156,7 +156,7 @@ class MatchQuery:
         return found
 
     def _enough(self) -> int:
-        """Loci after which about two rows in a thousand are left, if loci were independent."""
+        """Loci after which about one row in a hundred is left, if loci were independent."""
         chance = np.zeros(self._rules.max_mismatches + 1)
         chance[0] = 1.0
         for k, locus in enumerate(self.loci):
@@ -184,14 +184,30 @@ class MatchQuery:
         table[[0, OVERFLOW]] = 1
         return TABLE
 
-    def verify(self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None) -> RowArray:
+    def verify(
+        self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None, *, scanned: bool = False
+    ) -> RowArray:
         """Return the rows among `rows` (ascending) that the rule reports.
 
-        `mixtures` tells which rows of the gallery are mixtures (needed by Pruem only).
+        Parameters
+        ----------
+        rows
+            Candidates.
+        mixtures
+            Which rows of the gallery are mixtures (needed by Pruem only).
+        scanned
+            The rows come from `scan`: loci that it has not tested decide sooner.
         """
         limit = self._rules.max_mismatches
+        turn = self._enough() if scanned else 0
         alive, sums = count_flags(
-            self._columns.codes, self.columns, self.flags, rows, DEVIATIONS, limit
+            self._columns.codes,
+            np.roll(self.columns, -turn),
+            self.flags,
+            rows,
+            DEVIATIONS,
+            limit,
+            turn,
         )
         for place in np.flatnonzero(np.isin(alive, list(self._columns.overflow))).tolist():
             sums[place] = self._flags_of(int(alive[place]))

@@ -107,7 +107,9 @@ def _at_side(pixels: NDArray[np.uint8], side: int, device: str, least: float) ->
     if factor >= 1:
         return propose(pixels, device=device, threshold=least)
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    # Area averaging only where bilinear sampling would skip pixels: it takes four times as long.
+    method = cv2.INTER_AREA if factor < 0.5 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
     found = propose(small, device=device, threshold=least)
     return found.scaled(width / size[0], height / size[1])
 

@@ -51,6 +51,8 @@ TRACE = 14
 """Pixels of skeleton that give a minutia its direction."""
 EDGE, EDGE_FADE = 14, 30
 """Pixels from the edge of the trusted area: least, and where quality is no longer reduced."""
+FRAME = 8
+"""Pixels from the picture's frame, where every ridge ends."""
 SHORTENED = 3.0
 """Pixels by which thinning shortens a ridge that ends: a third of the ridge period."""
 SUPPORT = 0.2
@@ -110,7 +112,8 @@ def enhance(image: NDArray[np.uint8]) -> RidgeField:
     shape = normalised.shape
     tensor = _orientation(_blur(normalised, 1.0), 5.0, 6.0)
     cos2, sin2 = _resize(tensor[0], shape), _resize(tensor[1], shape)
-    first = _first_filter(normalised, *directions(cos2, sin2), mask)
+    dx, dy = directions(cos2, sin2)
+    first = _first_filter(normalised, dx, dy, mask)
     frequency = _resize(_frequency(first, cos2, sin2, mask), shape)
     cos2, sin2, coherence = (_resize(v, shape) for v in _orientation(first, 5.0, 4.0))
     dx, dy = directions(cos2, sin2)
@@ -304,9 +307,9 @@ def _trust(field: RidgeField) -> tuple[Floats, NDArray[np.uint8]]:
     """Relative strength of the filtered ridges, and where they are to be believed."""
     import cv2
 
-    power = _blur(_shrunk(field.enhanced * field.enhanced, 4), 2.0)
+    power = _blur(_extended(_shrunk(field.enhanced * field.enhanced, 4), PAD // 4), 2.0)
     amplitude = np.sqrt(np.maximum(power, 0))
-    inside = _shrunk(field.mask.astype(np.float32), 4) > 0.5
+    inside = _extended(_shrunk(field.mask.astype(np.float32), 4), PAD // 4) > 0.5
     typical = float(np.median(amplitude[inside])) if inside.any() else 1.0
     strength = amplitude / np.float32(typical + 1e-9)
     clear = _shrunk(field.coherence, 4) > COHERENCE
@@ -318,12 +321,23 @@ def _trust(field: RidgeField) -> tuple[Floats, NDArray[np.uint8]]:
     return _resize(strength, shape), np.asarray(full, np.uint8)
 
 
-def _distance(area: NDArray[np.uint8]) -> Floats:
-    """Distance to the edge of an area, in pixels."""
+def _extended(values: Any, pad: int) -> Any:
+    """Replace the outer `pad` pixels by what is next to them: the picture's frame is no edge."""
     import cv2
 
-    framed = cv2.copyMakeBorder(area, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1], np.float32)
+    inner = values[pad:-pad, pad:-pad]
+    return cv2.copyMakeBorder(inner, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+
+
+def _distance(area: NDArray[np.uint8]) -> Floats:
+    """Distance to the edge of an area, in pixels; zero within `FRAME` of the picture's frame."""
+    import cv2
+
+    distance = cv2.distanceTransform(_extended(area, PAD), cv2.DIST_L2, 3)
+    kept = np.zeros_like(distance)
+    margin = slice(PAD + FRAME, -PAD - FRAME)
+    kept[margin, margin] = distance[margin, margin]
+    return np.asarray(kept, np.float32)
 
 
 def _input_support(field: RidgeField) -> Floats:
@@ -334,7 +348,7 @@ def _input_support(field: RidgeField) -> Floats:
     """
     import cv2
 
-    energy = _blur(_shrunk(field.normalised * field.enhanced, 4), 1.5)
+    energy = _blur(_extended(_shrunk(field.normalised * field.enhanced, 4), PAD // 4), 1.5)
     inside = _shrunk(field.mask.astype(np.float32), 4) > 0.5
     typical = float(np.median(energy[inside])) if inside.any() else 1.0
     least = cv2.erode(energy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))

@@ -45,8 +45,6 @@ MAX_PAIRS = 60
 """Pairs of minutiae that enter relaxation."""
 HYPOTHESES = 3
 """Movements that are tried."""
-FINALISTS = 2
-"""Movements that are bent, the best of those tried."""
 ROUNDS = 2
 """Rounds of pairing and fitting a movement."""
 BENDS = 4
@@ -100,10 +98,7 @@ class Work(NamedTuple):
     partner: I32
     cost: F32
     owner: I32
-    movements: F32
     best_movement: F32
-    best_partner: I32
-    best_cost: F32
 
 
 @native
@@ -139,10 +134,7 @@ def workspace(size_a: int, size_b: int) -> Work:
         np.empty(size_a, np.int32),
         np.empty(size_a, np.float32),
         np.empty(size_b, np.int32),
-        np.empty((FINALISTS, 4), np.float32),
         np.empty(4, np.float32),
-        np.empty(size_a, np.int32),
-        np.empty(size_a, np.float32),
     )
 
 
@@ -248,74 +240,45 @@ def describe(a: Print, b: Print, work: Work, f: F32) -> None:
 
 
 @native
-def hypothesise(a: Print, b: Print, count: int, work: Work) -> int:
-    """Try the movements of the best pairs; leave the `FINALISTS` best in `work.movements`."""
-    trials = 0
-    tried = np.empty(HYPOTHESES, np.int64)
-    worth = np.zeros(FINALISTS, np.float32)
+def hypothesise(a: Print, b: Print, count: int, work: Work) -> float:
+    """Try the movements of the best pairs; leave the best one in `work.movement`.
+
+    Returns the weighted number of minutiae that it pairs, 0 when there is none.
+    """
     left = work.value[:count]
     left[:] = work.relaxed[:count]
-    kept = 0
-    while trials < HYPOTHESES:
+    best = 0.0
+    for _ in range(HYPOTHESES):
         seed = int(np.argmax(left))
         if left[seed] <= 0:
             break
         for p in range(count):
             if p == seed or work.support[seed, p] > SAME_MOVEMENT:
                 left[p] = 0
-        tried[trials] = seed
-        trials += 1
         fit_seed(
-            a.plain,
-            b.plain,
-            work.first,
-            work.second,
-            work.cos,
-            work.sin,
-            count,
-            work.relaxed,
-            work.support[seed],
-            seed,
-            work.movement,
-        )
+            a.plain, b.plain, work.first, work.second, work.cos, work.sin, count,
+            work.relaxed, work.support[seed], seed, work.movement,
+        )  # fmt: skip
         found = settle(a, b, work)
-        place = FINALISTS
-        while place > 0 and found > worth[place - 1]:
-            place -= 1
-        if place < FINALISTS:
-            for k in range(FINALISTS - 1, place, -1):
-                worth[k] = worth[k - 1]
-                work.movements[k] = work.movements[k - 1]
-            worth[place] = found
-            work.movements[place] = work.movement
-            kept = min(kept + 1, FINALISTS)
-    return kept
+        if found > best:
+            best = found
+            work.best_movement[:] = work.movement
+    work.movement[:] = work.best_movement
+    return best
 
 
 @native
 def compare_pair(a: Print, b: Print, max_turn: float, work: Work, f: F32) -> None:
-    """Features of one comparison."""
+    """Features of one comparison; the pairing stays in `work`."""
     f[:] = 0
-    work.best_partner[:] = -1
+    work.partner[:] = -1
     count = consolidate(a, b, max_turn, work)
     if count < 2:
         return
     f[RELAXED] = relaxed_score(work.relaxed, count)
-    if f[RELAXED] < RELAXED_FLOOR:
-        return
-    g = np.zeros(N_FEATURES, np.float32)
-    best = -np.inf
-    for k in range(hypothesise(a, b, count, work)):
-        work.movement[:] = work.movements[k]
+    if f[RELAXED] >= RELAXED_FLOOR and hypothesise(a, b, count, work) > 0:
         bend(a, b, work)
-        describe(a, b, work, g)
-        worth = g[SURPRISE] - g[UNPAIRED]
-        if worth > best:
-            best = worth
-            f[OVERLAP_A:] = g[OVERLAP_A:]
-            work.best_movement[:] = work.movement
-            work.best_partner[:] = work.partner
-            work.best_cost[:] = work.cost
+        describe(a, b, work, f)
 
 
 @native
@@ -338,7 +301,7 @@ def pair_up(probe: Any, reference: Any, max_turn: float) -> tuple[F32, I32, F32,
     work = workspace(a.plain.shape[1], b.plain.shape[1])
     features = np.zeros(N_FEATURES, np.float32)
     compare_pair(a, b, max_turn, work, features)
-    return features, work.best_partner, work.best_cost, work.best_movement
+    return features, work.partner, work.cost, work.movement
 
 
 def design(features: F32) -> NDArray[np.float64]:

@@ -140,10 +140,13 @@ def move(a: F32, movement: F32, out: F32) -> None:
 
 
 @native
-def _bucket(x: float, y: float, right: int, up: int) -> int:
-    """Bucket of the grid cell that lies (right, up) of a point's own."""
-    column = int(x * np.float32(1 / CELL) + np.float32(OFFSET)) + right
-    row = int(y * np.float32(1 / CELL) + np.float32(OFFSET)) + up
+def _line(value: float) -> int:
+    """Grid line of a coordinate."""
+    return int(value * np.float32(1 / CELL) + np.float32(OFFSET))
+
+
+@native
+def _bucket(column: int, row: int) -> int:
     return (column & (SIDE - 1)) * SIDE + (row & (SIDE - 1))
 
 
@@ -155,7 +158,7 @@ def lay_grid(b: F32, heads: I16, chain: I16) -> None:
     """
     heads[:] = -1
     for j in range(b.shape[1] - 1, -1, -1):
-        bucket = _bucket(b[0, j], b[1, j], 0, 0)
+        bucket = _bucket(_line(b[0, j]), _line(b[1, j]))
         chain[j] = heads[bucket]
         heads[bucket] = j
 
@@ -170,15 +173,15 @@ def assign(moved: F32, b: F32, heads: I16, chain: I16, distance: float, partner:
     at most `CELL`.
     """
     owner[:] = -1
-    limit = np.float32(distance * distance)
+    reach, limit = np.float32(distance), np.float32(distance * distance)
     scale, turn_scale = np.float32(1 / limit), np.float32(1 / (ANGLE * ANGLE))
     for i in range(moved.shape[1]):
         partner[i] = -1
         x, y, angle = moved[0, i], moved[1, i], moved[2, i]
         best, choice = np.float32(2.0), -1
-        for right in range(-1, 2):
-            for up in range(-1, 2):
-                j = heads[_bucket(x, y, right, up)]
+        for column in range(_line(x - reach), _line(x + reach) + 1):
+            for row in range(_line(y - reach), _line(y + reach) + 1):
+                j = heads[_bucket(column, row)]
                 while j >= 0:
                     dx, dy = b[0, j] - x, b[1, j] - y
                     square = dx * dx + dy * dy
@@ -204,9 +207,10 @@ def count_ring(
     x, y, angle = bent[0, i], bent[1, i], bent[2, i]
     least, most = np.float32(inner * inner), np.float32(outer * outer)
     found = 0
-    for right in range(-1, 2):
-        for up in range(-1, 2):
-            j = heads[_bucket(x, y, right, up)]
+    reach = np.float32(outer)
+    for column in range(_line(x - reach), _line(x + reach) + 1):
+        for row in range(_line(y - reach), _line(y + reach) + 1):
+            j = heads[_bucket(column, row)]
             while j >= 0:
                 dx, dy = b[0, j] - x, b[1, j] - y
                 square = dx * dx + dy * dy

@@ -12,6 +12,9 @@ format              write  what
 ``familias``        no     Familias project (.fam): its typed persons
 ==================  =====  ===========================================================
 
+Not supported, since neither a schema nor a field table is public: Pruem and INTERPOL XML, and
+Type-18 records of ANSI/NIST-ITL.
+
 Allele frequencies come from CSV tables, STRidER XML, Familias projects and SmartRank criteria:
 `read_frequencies`.
 """

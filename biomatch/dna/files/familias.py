@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 from biomatch.dna.files.text import build_profile
 from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.mutation import MutationKind, MutationModel
+from biomatch.dna.pedigree import Pedigree, Person, Sex
 from biomatch.dna.profile import DnaProfile
-from biomatch.errors import FormatError
+from biomatch.errors import FormatError, OptionError
 
 __all__ = [
     "FamiliasFile",
@@ -70,6 +72,25 @@ class FamiliasPedigree:
     parents: Mapping[str, tuple[str | None, str | None]]
     sexes: Mapping[str, str | None]
 
+    @property
+    def pedigree(self) -> Pedigree:
+        """The same as `biomatch.dna.Pedigree`.
+
+        Raises
+        ------
+        OptionError
+            Somebody is their own ancestor, or a mother is male.
+        """
+        sexes = {"male": Sex.MALE, "female": Sex.FEMALE}
+        return Pedigree.of(
+            *(
+                Person(
+                    name, *self.parents.get(name, (None, None)), sexes.get(sex or "", Sex.UNKNOWN)
+                )
+                for name, sex in self.sexes.items()
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FamiliasLocus:
@@ -107,6 +128,32 @@ class FamiliasLocus:
     size: int | None
     dropout: float
     minimum: float
+
+    @property
+    def mutation(self) -> MutationModel:
+        """The marker's mutation model.
+
+        Raises
+        ------
+        OptionError
+            Women and men have models of different kinds, or a rate is no probability.
+        """
+        if self.model_female != self.model_male:
+            raise OptionError(
+                f"marker {self.name}: mutation model {self.model_female} for women, "
+                f"{self.model_male} for men; only their rates may differ"
+            )
+        kind = self.model_male.partition("-")[0]
+        return MutationModel(
+            kind=MutationKind(kind),
+            rate=self.rate_male,
+            rate_female=self.rate_female,
+            rate2=self.rate2_male,
+            rate2_female=self.rate2_female,
+            step_ratio=self.range_male or 0.1,
+            step_ratio_female=self.range_female or 0.1,
+            stationary=self.model_male == "stepwise-stationary",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from biomatch.dna.files.safexml import Node
 from biomatch.dna.files.schema import Check, Element, decimal, text, validate
 from biomatch.dna.files.text import build_profile
 from biomatch.dna.loci import find
+from biomatch.dna.mixture import Convention, MixtureModel
 from biomatch.dna.profile import DnaProfile
-from biomatch.errors import FormatError, ProfileError
+from biomatch.errors import FormatError, OptionError, ProfileError
 
 __all__ = ["Hypothesis", "SearchCriteria", "is_smartrank", "read_criteria"]
 
@@ -176,6 +177,45 @@ class SearchCriteria:
     max_results: int = 250
     rare_frequency: float | None = None
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> DnaProfile:
+        """The replicates as one profile."""
+        tables = [replicate.loci for replicate in self.replicates]
+        name = self.replicates[0].name
+        return DnaProfile.from_alleles({}, name=name, replicates=tables)
+
+    @property
+    def known(self) -> tuple[DnaProfile, ...]:
+        """Known contributors under both hypotheses."""
+        return tuple(self.specimens[name] for name in self.prosecution.contributors)
+
+    def model(self, convention: Convention | str = Convention.SMARTRANK) -> MixtureModel:
+        """Return the mixture model that the criteria describe.
+
+        Raises
+        ------
+        OptionError
+            The hypotheses differ in their known contributors, these have different drop-out
+            probabilities, or one of the probabilities is to be estimated.
+        """
+        hp, hd = self.prosecution, self.defence
+        shares = {*hp.contributors.values(), *hd.contributors.values()}
+        if set(hp.contributors) != set(hd.contributors) or len(shares) > 1:
+            raise OptionError("the hypotheses' known contributors or their drop-out differ")
+        if hp.dropout is None or hd.dropout is None or None in shares:
+            raise OptionError("a drop-out probability is 'automatic'; estimate it first")
+        return MixtureModel(
+            contributors=len(hp.contributors) + 1 + hp.unknowns,
+            contributors_hd=len(hd.contributors) + hd.unknowns,
+            dropout=hp.dropout,
+            candidate_dropout=self.candidate_dropout,
+            known_dropout=next(iter(shares), None),
+            dropout_hd=hd.dropout,
+            dropin=self.dropin,
+            theta=self.theta,
+            convention=Convention(convention),
+        )
 
 
 def is_smartrank(root: Node) -> bool:

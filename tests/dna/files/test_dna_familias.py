@@ -1,11 +1,13 @@
 """Familias projects."""
 
+from pathlib import Path
+
 import pytest
 from dna_samples import FAMILIAS
 
 from biomatch.dna.files import parse_profiles
 from biomatch.dna.files.familias import read_familias
-from biomatch.errors import FormatError
+from biomatch.errors import FormatError, OptionError
 
 
 def test_everything_of_a_project() -> None:
@@ -27,6 +29,9 @@ def test_everything_of_a_project() -> None:
     assert (locus.rate_female, locus.rate_male, locus.rate2_male) == (0.001, 0.002, 1e-6)
     assert locus.size == 1000
     assert project.theta == 0.02
+    assert [person.name for person in first.pedigree.members] == ["AF", "MO", "CH"]
+    with pytest.raises(OptionError, match="only their rates may differ"):
+        _ = locus.mutation
     assert project.frequencies.frequency("TH01", "9.3") == 0.75
     assert [p.name for p in project.unidentified] == ["V1"]
     assert [p.name for p in project.profiles] == ["AF", "CH", "V1", "F1: R"]
@@ -47,3 +52,11 @@ def test_broken_projects(old: str, new: str, says: str) -> None:
     assert old in FAMILIAS
     with pytest.raises(FormatError, match=says):
         read_familias(FAMILIAS.replace(old, new, 1), "x.fam")
+
+
+def test_mutation_models(shared: Path) -> None:
+    path = shared / "dna" / "samples" / "familias" / "paternity.fam"
+    project = read_familias(path.read_text("utf-8"), str(path))
+    model = project.loci[0].mutation
+    assert (model.kind, model.rate, model.rate_female) == ("stepwise", 0.002, 0.001)
+    assert (model.rate2, model.step_ratio) == (1e-6, 0.1)
