@@ -37,6 +37,7 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
     type=click.Choice(["high", "moderate", "low"]),
     default="moderate",
     show_default=True,
+    help="How strictly alleles must agree.",
 )
 @click.option("--max-mismatches", type=click.IntRange(0), help="Mismatched loci still reported.")
 @click.option("--min-loci", type=click.IntRange(1), help="Least number of loci compared.")
@@ -46,14 +47,22 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
 @click.option("--frequencies", default="nist1036", show_default=True, help="Table or file.")
 @click.option("--population", help="Populations, separated by commas; default: all.")
 @click.option(
-    "--theta", type=click.FloatRange(0, 1, max_open=True), default=0.01, show_default=True
+    "--theta",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="Population structure.",
 )
-@click.option("--formula", type=click.Choice(["nrc41", "nrc410", "wright"]), default="nrc410")
+@click.option(
+    "--formula", type=click.Choice(["nrc41", "nrc410", "wright"]), default="nrc410", help="Formula."
+)
 @click.option("--contributors", type=click.IntRange(1, 4), help="Search a stain of so many.")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Stains: drop-out.")
 @click.option("--dropin", type=click.FloatRange(0, 1, max_open=True), help="Stains: drop-in.")
 @click.option("--known", type=FILE, help="Stains: profiles of known contributors.")
-@click.option("--limit", type=click.IntRange(1), default=250, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=250, show_default=True, help="Candidates at most."
+)
 @output_options
 def search(
     probes: Path, references: tuple[Path, ...], limit: int, format_: str, **values: Any
@@ -90,8 +99,17 @@ def _row(probe: str, candidate: "Candidate") -> dict[str, Any]:
     )
 )
 @click.argument("files", type=FILE, nargs=-1, required=True)
-@click.option("--to", "form", type=click.Choice(FORMS), default="long", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(FORMS),
+    default="long",
+    show_default=True,
+    help="Format to write.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
+)
 def convert(files: tuple[Path, ...], form: str, out: Path) -> None:
     """Read DNA files of any known format and write them as one file."""
     from biomatch.dna import read
