@@ -40,7 +40,7 @@ class ScoreModel:
         log10 LR of a pair that was dismissed before any movement was tried.
     tail_from, tail_fmr, tail_rate
         Above score `tail_from` the FMR is extrapolated: ``tail_fmr * exp(-tail_rate * (s -
-        tail_from))``.
+        tail_from))``, down to ``10 ** -limit``: no data support a smaller claim.
     levels, fmr
         Score and empirical FMR below it, both (n,), scores ascending.
     limit
@@ -77,11 +77,11 @@ class ScoreModel:
         )
 
     def false_match_rate(self, scores: Floats) -> Floats:
-        """Estimated FMR at each score as threshold."""
+        """Estimated FMR at each score as threshold, never below one in the non-mates seen."""
         with np.errstate(divide="ignore"):
             body = np.exp(np.interp(scores, self.levels, np.log(self.fmr)))
         tail = self.tail_fmr * np.exp(-self.tail_rate * (scores - self.tail_from))
-        rate: Floats = np.where(scores > self.tail_from, tail, body)
+        rate: Floats = np.maximum(np.where(scores > self.tail_from, tail, body), 10.0**-self.limit)
         return rate
 
 
