@@ -70,12 +70,14 @@ class Graph:
     def bend(self, x: str, factor: Array) -> str:
         """Append ``relu(x) + factor x``, one factor a channel.
 
-        ONNX Runtime fuses multiplication and addition, and runs this in about a third of the
-        time of its own PRelu; see `bent` for how one becomes the other.
+        The factors are a depthwise 1 x 1 convolution, which ONNX Runtime computes in the blocked
+        layout of the convolutions around it and fuses with the addition: a third of the time
+        of its own PRelu. See `bent` for how one becomes the other.
         """
         stem = f"bend_{len(self.nodes)}"
-        name = self.constant(stem, factor.reshape(1, -1, 1, 1).astype(np.float32))
-        return self.node("Add", self.node("Relu", x), self.node("Mul", x, name))
+        name = self.constant(stem, factor.reshape(-1, 1, 1, 1).astype(np.float32))
+        scaled = self.node("Conv", x, name, group=factor.size, kernel_shape=[1, 1])
+        return self.node("Add", self.node("Relu", x), scaled)
 
     def model(
         self,
