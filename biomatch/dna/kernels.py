@@ -160,16 +160,23 @@ def _within(counts: Any, limit: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _collect(wrong: Any, untyped: Any, limits: Any, start: Any, found: Any, size: Any) -> Any:
-    """Append the rows of a block that are within both limits, 64 rows a glance."""
-    for first in range(0, wrong.shape[0], 64):
-        part = wrong[first : first + 64]
-        if _within(part, limits[0]) == 0:
+def _flag(wrong: Any, untyped: Any, limits: Any, flags: Any) -> None:
+    """Write 1 for each row that is within both limits, else 0."""
+    most_wrong, most_untyped = limits[0], limits[1]
+    for i in range(wrong.shape[0]):
+        flags[i] = (wrong[i] <= most_wrong) & (untyped[i] <= most_untyped)
+
+
+@njit(cache=True, nogil=True)
+def _collect(flags: Any, start: Any, found: Any, size: Any) -> Any:
+    """Append the flagged rows of a block; eight unflagged rows are passed over at once."""
+    words = flags.view(np.uint64)
+    for place in range(words.shape[0]):
+        if words[place] == 0:
             continue
-        for i in range(part.shape[0]):
-            if part[i] <= limits[0] and untyped[first + i] <= limits[1]:
-                found[size] = start + first + i
-                size += 1
+        for i in range(8 * place, 8 * place + 8):
+            found[size] = start + i
+            size += np.int64(flags[i])
     return size
 
 
@@ -210,11 +217,13 @@ def scan(
     size = 0
     wrong = np.empty(BLOCK, np.uint16)
     untyped = np.empty(BLOCK, np.uint16)
+    flags = np.empty(BLOCK, np.uint8)
     limits = np.array([max_mismatches, max_untyped], np.uint16)
     for start in range(0, profiles, BLOCK):
         n = min(BLOCK, profiles - start)
         wrong[:n] = 0
         untyped[:n] = 0
+        flags[n:] = 0
         alive = True
         for k in range(columns.shape[0]):
             column = codes[columns[k]][start : start + n]
@@ -224,11 +233,12 @@ def scan(
                 break
         if not alive:
             continue
-        if size + n > found.shape[0]:
-            grown = np.empty(2 * (size + n), np.int64)
+        if size + BLOCK >= found.shape[0]:
+            grown = np.empty(2 * (size + BLOCK), np.int64)
             grown[:size] = found[:size]
             found = grown
-        size = _collect(wrong[:n], untyped[:n], limits, start, found, size)
+        _flag(wrong[:n], untyped[:n], limits, flags)
+        size = _collect(flags, start, found, size)
     return found[:size].copy()
 
 
