@@ -92,7 +92,7 @@ def enrol(
         return
     with (
         open_database(db, create=True, as_owner=given["as_owner"]) as database,
-        progress("enrolled", len(items)) as advance,
+        progress("enrolling", len(items)) as advance,
     ):
         outcome = jobs.enrol(database, items, workers=workers, advance=advance, **_record(given))
     _tell(outcome, errors, format_)

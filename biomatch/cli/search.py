@@ -219,7 +219,7 @@ def _batch(
 ) -> None:
     from biomatch import jobs
 
-    with progress("searched", len(items)) as advance:
+    with progress("searching", len(items)) as advance:
         outcome = jobs.search(
             database,
             items,
@@ -278,7 +278,7 @@ def verify(
     pairs = _pairs(sources)
     named = db or (click.get_current_context().find_root().obj or {}).get("db")
     opened = open_database(named) if named else biomatch.open(":memory:")
-    with opened as database, progress("compared", len(pairs)) as advance:
+    with opened as database, progress("comparing", len(pairs)) as advance:
         rows = list(
             jobs.verify(
                 database,
@@ -344,7 +344,7 @@ def dedup(
 
     with open_database(db, as_owner=given["as_owner"]) as database:
         total = sum(status.records for status in database.index_status(modality))
-        with progress("compared", total) as advance:
+        with progress("comparing", total) as advance:
             done = 0
 
             def on_progress(state: Any) -> None:
