@@ -17,8 +17,9 @@ Each print is drawn from a model of a finger, not from noise:
 
 Counts, foreground sizes, nearest-neighbour distances, agreement of neighbouring directions,
 qualities and the share of bifurcations follow what LEADER finds in 320 real prints of four FVC
-sets; ``python benchmarks/distractors.py`` prints both beside each other, and the non-mate scores
-of real against real and of real against synthetic prints.
+sets. They are nevertheless easier to tell apart than real prints: the 99.9th percentile of the
+weighted count of paired minutiae of non-mates was 10.7 for real against synthetic and 14.2 for
+real against real, so search figures on galleries filled with them flatter.
 """
 
 import math

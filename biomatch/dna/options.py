@@ -18,7 +18,7 @@ __all__ = ["MUTATION_RATE", "DnaOptions", "parse_options"]
 MUTATION_RATE = 0.002
 """Likelihood ratio of a locus that excludes parent and child, when exclusions are allowed.
 
-The usual order of magnitude of an STR mutation per meiosis (AABB annual reports: 0.001 to 0.003).
+A convention of the order of magnitude of an STR mutation per meiosis, not a measured rate.
 """
 
 
