@@ -324,3 +324,12 @@ def test_transactions_without_prints_say_what_they_hold(shared: Path) -> None:
     ]
     (face,) = read_samples(folder / "type-9-10-14.an2", "face")
     assert face.image is not None
+
+
+@pytest.mark.parametrize("text", ["\x1d0", "", "x", "\u0663", "999"])
+def test_a_quality_that_is_no_number_counts_as_not_reported(text: str) -> None:
+    assert minutiae._legacy_quality(text) == minutiae._legacy_quality("0")
+
+
+def test_the_worst_quality_is_nearly_nothing() -> None:
+    assert minutiae._legacy_quality(" 63 ") < 0.02 < 0.98 < minutiae._legacy_quality("2")

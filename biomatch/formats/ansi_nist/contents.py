@@ -245,7 +245,8 @@ def _depth(record: TaggedRecord) -> int:
 
 def _segments(record: TaggedRecord) -> Iterator[tuple[int, int, int, int, int]]:
     for items in record.items(21):
-        numbers = [int(item) for item in items[:5] if re.fullmatch(r"\s*\d{1,9}\s*", item)]
+        digits = [item.strip() for item in items[:5]]
+        numbers = [int(item) for item in digits if re.fullmatch("[0-9]{1,9}", item)]
         if len(numbers) == 5:
             position, left, right, top, bottom = numbers
             yield position, left, right, top, bottom

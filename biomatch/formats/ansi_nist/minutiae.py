@@ -159,7 +159,8 @@ def _legacy(record: TaggedRecord, size: Size | None) -> Read:
 
 def _legacy_quality(text: str) -> float:
     """Quality of field 9.012: 0 manual, 1 none available, 2 (best) to 63 (worst)."""
-    value = int(text) if re.fullmatch(r"\s*\d{1,2}\s*", text) else 1
+    digits = text.strip()
+    value = int(digits) if re.fullmatch("[0-9]{1,2}", digits) else 1
     return UNREPORTED_QUALITY if value < 2 else max(0.0, 1 - (value - 2) / 62)
 
 
