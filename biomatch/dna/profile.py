@@ -349,8 +349,12 @@ class _Reader:
             loci = dict(self._locus() for _ in range(self._number("B")))
             name = self._take(self._number("H")).decode()
             rest = json.loads(self._take(self._number("I")) or b"{}")
-        except (ProfileError, ValueError) as error:
+            return self._made(name, loci, rest)
+        except (ProfileError, ValueError, AttributeError, TypeError) as error:
             raise FormatError(f"stored DNA profile: {error}") from error
+
+    @staticmethod
+    def _made(name: str, loci: dict[str, tuple[str, ...]], rest: dict[str, Any]) -> DnaProfile:
         return DnaProfile(
             name=name,
             loci=MappingProxyType(loci),

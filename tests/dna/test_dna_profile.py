@@ -1,4 +1,6 @@
 import pickle
+import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -152,3 +154,10 @@ def test_truncation_is_refused(profile, data):
     blob = profile.dumps()
     with pytest.raises(FormatError):
         DnaProfile.loads(blob[: data.draw(st.integers(0, len(blob) - 1))])
+
+
+@pytest.mark.parametrize("rest", [b"7", b"[]", b'{"heights": 3}', b'{"replicates": [1]}', b"{"])
+def test_a_rest_of_another_shape_is_refused_even_with_a_right_checksum(rest):
+    body = b"DNA\x01\x00" + struct.pack("<H", 0) + struct.pack("<I", len(rest)) + rest
+    with pytest.raises(FormatError, match="stored DNA profile"):
+        DnaProfile.loads(body + struct.pack("<I", zlib.crc32(body)))

@@ -33,12 +33,11 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_mutants_are_read_or_refused(name: str) -> None:
+    """`check` lets everything but a BiomatchError through to fail the test."""
     rng = random.Random(name)
     corpus = seeds(name)
-    accepted = 0
     for _ in range(MUTANTS):
-        accepted += check(name, mutate(rng.choice(corpus), rng))
-    assert 0 <= accepted <= MUTANTS
+        check(name, mutate(rng.choice(corpus), rng))
 
 
 @pytest.mark.parametrize("name", TARGETS)
