@@ -211,7 +211,8 @@ def minutiae_of(field: RidgeField) -> Minutiae:
     marks, evidence = candidates(field)
     quality = evidence.probability()
     kept = quality >= LEAST_QUALITY
-    return Minutiae(*marks[kept].T, quality[kept])
+    x, y, angle, kind = marks[kept].T
+    return Minutiae(x, y, angle, kind, quality[kept])
 
 
 def candidates(field: RidgeField) -> tuple[NDArray[np.float64], Evidence]:
