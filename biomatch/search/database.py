@@ -1127,12 +1127,15 @@ class Database:
     ) -> list[Pair]:
         """Find subjects enrolled twice; a killed run goes on where it was when called again.
 
+        Opened as an owner, the database compares the owner's records with each other and with
+        those that others share with their identity.
+
         Parameters
         ----------
         modality
             Registered name.
         filters
-            Galleries and records to look at.
+            Records to look at; both subjects of a pair pass them.
         log10_lr
             Lowest log10 likelihood ratio of a pair.
         exhaustive
@@ -1150,6 +1153,10 @@ class Database:
         query = self._query(
             self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}
         )
+        if query.disclosed is not None:
+            # Pairs name subjects, so what is shared as hit or no hit takes no part.
+            scope = dataclasses.replace(query.scope, shared=query.disclosed)
+            query = dataclasses.replace(query, scope=scope)
 
         def begun(writer: Writer, job: str) -> None:
             details = {"job": job, "modality": modality}

@@ -178,3 +178,51 @@ def test_dedup_finds_the_planted_pairs_and_goes_on_after_a_stop(opened, codes):
         assert len({s.job for s in steps}) == 1
         assert {(p.subject, p.other) for p in found} == expected
         assert found == sorted(found, key=lambda p: (-p.log10_lr, p.subject))
+
+
+def twins(db, code, flipped, *names, **facts):
+    """Enrol the same eye under several names."""
+    for bits, name in enumerate(names):
+        db.enrol(flipped(code, bits), modality="iris", subject=name, duplicates="allow", **facts)
+
+
+def paired(db, **settings):
+    return {(p.subject, p.other) for p in db.dedup("iris", log10_lr=10, **settings)}
+
+
+def test_dedup_keeps_to_the_filters_on_both_sides(opened, codes, flipped):
+    with opened() as db:
+        twins(db, codes[0], flipped, "a", "b", gallery="prints", sex="F")
+        twins(db, codes[0], flipped, "c", gallery="other", sex="F")
+        twins(db, codes[0], flipped, "d", gallery="prints", sex="M")
+        db.file_unsolved(flipped(codes[0], 9), modality="iris", case="K")
+        everyone = {("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")}
+        assert paired(db) == everyone
+        assert paired(db, filters=Filters(galleries={"prints"})) == {
+            ("a", "b"),
+            ("a", "d"),
+            ("b", "d"),
+        }
+        assert paired(db, filters=Filters(galleries={"prints"}, sexes={"F"})) == {("a", "b")}
+
+
+def test_dedup_finds_all_of_many_copies(opened, codes):
+    with opened() as db:
+        for i in range(90):  # more than one search's candidates
+            db.enrol(codes[0], modality="iris", subject=f"p{i:02}", duplicates="allow")
+        assert len(paired(db)) == 90 * 89 // 2
+
+
+def test_dedup_as_an_owner_names_nobody_whose_identity_is_not_shared(opened, codes, flipped):
+    with opened() as db:
+        for owner in ("FR", "DE", "IT"):
+            db.gallery(owner.lower(), owner=owner)
+        twins(db, codes[0], flipped, "f1", "f2", owner="FR", gallery="fr")
+        twins(db, codes[0], flipped, "d1", "d2", owner="DE", gallery="de")
+        twins(db, codes[0], flipped, "i1", owner="IT", gallery="it")
+        db.gallery("de", sharing="all", disclosure="hit")
+        db.gallery("it", sharing="listed", listed=["FR"], disclosure="identity")
+    with opened(as_owner="FR") as db:
+        assert paired(db) == {("f1", "f2"), ("f1", "i1"), ("f2", "i1")}
+    with opened(as_owner="DE") as db:
+        assert paired(db) == {("d1", "d2")}
