@@ -122,10 +122,12 @@ def sequences(connection: Connection, modality: str, upto: int) -> list[int]:
     )
 
 
-def count(connection: Connection, modality: str, upto: int) -> int:
-    """Count the live templates up to `upto`."""
+def count(connection: Connection, modality: str, upto: int, *, after: int = 0) -> int:
+    """Count the live templates whose sequence number is in (after, upto]."""
     columns = schema.templates.c
-    query = select(func.count()).where(columns.modality == modality, columns.seq <= upto)
+    query = select(func.count()).where(
+        columns.modality == modality, columns.seq > after, columns.seq <= upto
+    )
     return int(connection.execute(query.select_from(schema.templates)).scalar_one())
 
 

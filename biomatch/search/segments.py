@@ -129,7 +129,7 @@ def seal(part: Part, root: Path, anchor: Anchor) -> str:
         part.columns.save(temporary)
         gallery = temporary / "gallery"
         gallery.mkdir()
-        part.gallery.save(gallery)
+        _save(part, gallery)
         _write_manifest(temporary, part, anchor)
         _force(temporary)
         temporary.rename(root / name)
@@ -138,6 +138,13 @@ def seal(part: Part, root: Path, anchor: Anchor) -> str:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return name
+
+
+def _save(part: Part, folder: Path) -> None:
+    try:
+        part.gallery.save(folder)
+    except RuntimeError as error:  # how FAISS says that a file cannot be written
+        raise OSError(f"{folder}: {error}") from error
 
 
 def _write_manifest(folder: Path, part: Part, anchor: Anchor) -> None:
