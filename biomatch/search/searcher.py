@@ -17,7 +17,7 @@ from biomatch.search import registry, rows
 from biomatch.search.executors import Executor
 from biomatch.search.filters import Scope, compatible_positions
 from biomatch.search.index import Index, View
-from biomatch.search.ranking import Hit, best_subjects, fuse, hits_of, merged
+from biomatch.search.ranking import Evidence, Hit, best_subjects, fuse, hits_of, merged
 from biomatch.search.scan import Found, Job, nothing
 from biomatch.search.sources import Extracted
 from biomatch.types import Candidate, CandidateList, Coverage, Modality
@@ -441,7 +441,14 @@ def _ranked(probe: Sequence[_Progress]) -> dict[int, tuple[float, dict[str, Hit]
         part = probe[0]
         trait = part.extracted.modality
         return {s: (hit.score, {trait: hit}) for s, hit in part.hits.items()}
-    return fuse([(part.extracted.modality, part.hits) for part in probe])
+    return fuse([_evidence(part) for part in probe])
+
+
+def _evidence(part: _Progress) -> Evidence:
+    extracted = part.extracted
+    name = extracted.sample.capture
+    capture = None if name is None else (extracted.sha256, name)
+    return Evidence(extracted.modality, capture, extracted.finger_position, part.hits)
 
 
 def _joined(coverages: Sequence[Coverage]) -> Coverage:

@@ -127,6 +127,41 @@ def test_several_samples_of_one_person_are_fused(opened, codes, flipped):
         assert set(half.parts) == {"iris:2"}
 
 
+def test_views_of_one_impression_are_not_independent(opened, codes, flipped):
+    """An examiner's minutiae and the picture they are from: two samples, one finger."""
+    with opened() as db:
+        for code, finger in ((codes[0], 2), (codes[1], 3)):
+            db.enrol(Sample("iris", image=code, finger_position=finger), subject="p")
+
+        def mark(number, capture):
+            view = flipped(codes[number], 40 + number)
+            return Sample("iris", image=view, sha256="f", capture=capture)
+
+        apart = db.search([mark(0, "IDC 1"), mark(1, "IDC 2")])[0]
+        assert set(apart.parts) == {"iris:2", "iris:3"}
+        together = db.search([mark(0, "IDC 1"), mark(1, "IDC 1")])[0]
+        assert set(together.parts) == {"iris:2"}
+        assert together.log10_lr == db.search(mark(0, "IDC 1"))[0].log10_lr
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "counted"), [(1, 11, 1), (2, 13, 1), (2, 3, 2), (0, 2, 1)]
+)
+def test_positions_that_can_be_the_same_finger_count_once(
+    opened, codes, flipped, one, other, counted
+):
+    with opened() as db:
+        for code, position in ((codes[0], one), (codes[1], other)):
+            db.enrol(Sample("iris", image=code, finger_position=position), subject="p")
+        probe = [
+            Sample("iris", image=flipped(codes[0], 50), finger_position=one),
+            Sample("iris", image=flipped(codes[1], 50), finger_position=other),
+        ]
+        found = db.search(probe)[0]
+        assert len(found.parts) == counted
+        assert found.log10_lr == pytest.approx(sum(found.parts.values()))
+
+
 def test_one_candidate_a_subject_with_its_best_sample(opened, codes, flipped):
     with opened() as db:
         for seed, bits in enumerate((40, 10, 25)):
