@@ -36,10 +36,12 @@ from biomatch.search.filters import Filters, Scope
 from biomatch.search.galleries import (
     Gallery,
     all_galleries,
+    check_homes,
     check_rights,
     enlist,
     put,
     redacted,
+    visible,
 )
 from biomatch.search.index import Index, IndexStatus
 from biomatch.search.recall import IndexRecall, measure
@@ -243,7 +245,7 @@ class Database:
             It could not be committed.
         """
         person = Person(
-            owner=owner or self.as_owner,
+            owner=self._as(owner, "enrolled for"),
             sex=sex,
             year_of_birth=year_of_birth,
             category=category,
@@ -269,14 +271,16 @@ class Database:
             for extracted in extract(sample)
         ]
         with self.store.write() as writer:
+            check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
             receipts = enrol(writer, entries, actor=actor, purpose=purpose)
         return tuple(self._watched(receipts))
 
     def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
         """Run the reverse searches that are due and add their alerts to the receipts."""
         raised: dict[str, list[str]] = {}
-        for alert in watch(self.store, self._searcher):
-            tell(self.store, alert, self._callbacks)
+        fresh = watch(self.store, self._searcher)
+        tell(self.store, fresh, self._callbacks)
+        for alert in fresh:
             raised.setdefault(alert.sample, []).append(alert.id)
         return [
             dataclasses.replace(receipt, alerts=tuple(raised[receipt.sample]))
@@ -287,7 +291,7 @@ class Database:
 
     def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
         with self.store.read() as connection:
-            before = known(connection, sha256, modality)
+            before = known(connection, sha256, modality, self.as_owner)
         if subject is None or not before or any(r.subject == subject for r in before):
             return tuple(before)
         raise DuplicateError(
@@ -348,9 +352,10 @@ class Database:
             return []
         try:
             with self.store.write() as writer:
+                check_homes(writer.connection, {e.gallery for e in entries}, self.as_owner)
                 receipts = enrol(writer, entries, actor=actor, purpose=purpose)
             return list(self._watched(receipts))
-        except (DuplicateError, OptionError) as error:
+        except (DuplicateError, OptionError, SharingError) as error:
             if len(entries) == 1:
                 return [Rejected(entries[0].extracted.sample.name, str(error), _kind(error))]
         return [r for entry in entries for r in self._commit([entry], actor, purpose)]
@@ -360,7 +365,7 @@ class Database:
     ) -> list[Entry] | tuple[Enrolled, ...]:
         facts = {name: arguments.get(name) for name in _SAMPLE_FACTS}
         about = {name: arguments[name] for name in _PERSON_FACTS if arguments.get(name) is not None}
-        person = Person(**{"owner": self.as_owner, **about})
+        person = Person(**{**about, "owner": self._as(about.get("owner"), "enrolled for")})
         sample = to_sample(arguments["source"], **facts)
         if arguments.get("duplicates", "skip") == "skip" and sample.sha256 is not None:
             if sample.sha256 in bulk.digests:
@@ -528,10 +533,10 @@ class Database:
             return probe_of(source)
         return extract(to_sample(source, **facts))
 
-    def _as(self, owner: str | None) -> str | None:
-        """Whose search it is: an owner may not search in another owner's name."""
+    def _as(self, owner: str | None, what: str = "searched as") -> str | None:
+        """Whose search or record it is: an owner may not act in another owner's name."""
         if self.as_owner is not None and owner not in {None, self.as_owner}:
-            raise SharingError(f"opened as {self.as_owner}, so not to be searched as {owner}")
+            raise SharingError(f"opened as {self.as_owner}, so not to be {what} {owner}")
         return owner or self.as_owner
 
     def _query(
@@ -539,7 +544,8 @@ class Database:
     ) -> Query:
         if k < 1:
             raise OptionError(f"k is {k}; ask for at least 1 candidate")
-        known = self.galleries()
+        with self.store.read() as connection:
+            known = all_galleries(connection)
         scope = Scope(
             filters=filters or Filters(),
             owner=owner,
@@ -604,14 +610,19 @@ class Database:
         return self.subjects()
 
     def __len__(self) -> int:
+        query = select(sa.func.count()).select_from(schema.subjects).where(self._mine())
         with self.store.read() as connection:
-            query = select(sa.func.count()).select_from(schema.subjects)
             return int(connection.execute(query).scalar_one())
 
     def __contains__(self, subject: str) -> bool:
+        query = select(schema.subjects.c.key).where(schema.subjects.c.id == subject, self._mine())
         with self.store.read() as connection:
-            query = select(schema.subjects.c.key).where(schema.subjects.c.id == subject)
             return connection.execute(query).first() is not None
+
+    def _mine(self) -> sa.ColumnElement[bool]:
+        if self.as_owner is None:
+            return sa.true()
+        return schema.subjects.c.owner == self.as_owner
 
     def get(self, subject: str) -> Subject:
         """Return one subject with its samples.
@@ -699,6 +710,8 @@ class Database:
         unknown = set(changes) - _PERSON_FACTS
         if unknown:
             raise OptionError(f"a subject has no {', '.join(sorted(unknown))}")
+        if "owner" in changes:
+            self._as(changes["owner"], "given to")
         person = Person(**values)
         values = {name: getattr(person, name) for name in values}
         if "metadata" in changes:
@@ -800,9 +813,13 @@ class Database:
     # Galleries, watch-lists, alerts
 
     def galleries(self) -> list[Gallery]:
-        """Return all galleries by name."""
+        """Return the galleries by name; as an owner, those it owns or may search."""
         with self.store.read() as connection:
-            return all_galleries(connection)
+            known = all_galleries(connection)
+        owner = self.as_owner
+        if owner is None:
+            return known
+        return [visible(g, owner) for g in known if g.owner is None or g.shared_with(owner)]
 
     def gallery(
         self,
@@ -909,7 +926,7 @@ class Database:
         """
         actor = facts.get("actor")
         with self.store.write() as writer:
-            ensure_case(writer, case, self.as_owner)
+            self._case(writer, case)
             known = {g.name: g for g in all_galleries(writer.connection)}
             if gallery not in known:
                 put(writer, gallery, None, {"unsolved": True, "owner": self.as_owner})
@@ -942,10 +959,21 @@ class Database:
 
     def close_case(self, case: str, *, status: str = "closed", actor: str | None = None) -> Case:
         """Close a case, or open it again with ``status="open"``."""
+        self.case(case)
         with self.store.write() as writer:
             close_case(writer, case, status=status)
             writer.audit("case_status", {"status": status}, actor=actor, case=case)
         return self.case(case)
+
+    def _case(self, writer: Writer, case: str) -> None:
+        """Make sure that the case is there and not another owner's."""
+        ensure_case(writer, case, self.as_owner)
+        if self.as_owner is not None:
+            self._own_case(find_case(writer.connection, case))
+
+    def _own_case(self, found: Case) -> None:
+        if self.as_owner is not None and found.owner != self.as_owner:
+            raise SharingError(f"case '{found.id}' belongs to another owner than {self.as_owner}")
 
     def case(self, case: str) -> Case:
         """Return one case with its searches, unsolved samples and decisions.
@@ -959,8 +987,7 @@ class Database:
         """
         with self.store.read() as connection:
             found = find_case(connection, case)
-        if self.as_owner is not None and found.owner != self.as_owner:
-            raise SharingError(f"case '{case}' belongs to another owner than {self.as_owner}")
+        self._own_case(found)
         return found
 
     def cases(self) -> list[Case]:
@@ -1009,7 +1036,7 @@ class Database:
         if conclusion not in set(Conclusion):
             raise OptionError(f"conclusion is '{conclusion}'; use {', '.join(Conclusion)}")
         with self.store.write() as writer:
-            ensure_case(writer, case, self.as_owner)
+            self._case(writer, case)
             decision = decide(
                 writer,
                 case,

@@ -50,6 +50,41 @@ def test_alerts_interrupted_by_a_crash_are_made_up_for(opened, codes, flipped, m
         assert [a.subject for a in db.alerts()] == ["donor"]
 
 
+def test_a_hook_interrupted_by_a_crash_is_made_up_for_once(
+    opened, tmp_path, codes, flipped, monkeypatch
+):
+    told = tmp_path / "told"
+    hook = f"{sys.executable} -c \"open('{told}', 'a').write('x')\""
+    with opened() as db:
+        db.gallery("prints", watched=True, hook=hook)
+        db.file_unsolved(flipped(codes[3], 9), modality="iris", case="K-1")
+        with monkeypatch.context() as patch:
+            patch.setattr("biomatch.search.database.tell", lambda *_: None)
+            db.enrol(codes[3], modality="iris", subject="donor", gallery="prints")
+        assert [a.hook_result for a in db.alerts()] == ["waiting"]
+        for i in (8, 9):
+            db.enrol(codes[i], modality="iris", subject=f"later-{i}", gallery="prints")
+        assert [a.hook_result for a in db.alerts()] == ["exit 0"]
+        assert told.read_text() == "x"
+
+
+def test_a_record_changed_before_its_reverse_search_hides_nobody(
+    opened, codes, flipped, monkeypatch
+):
+    """An update gives a record a new sequence number; the watch must not skip those between."""
+    monkeypatch.setattr("biomatch.search.watch.BLOCK", 1)
+    with opened() as db:
+        db.gallery("prints", watched=True)
+        db.file_unsolved(flipped(codes[3], 9), modality="iris", case="K-1")
+        with monkeypatch.context() as patch:
+            patch.setattr("biomatch.search.database.watch", lambda *_: [])
+            db.enrol(codes[8], modality="iris", subject="first", gallery="prints")
+            db.enrol(codes[3], modality="iris", subject="donor", gallery="prints")
+            db.update("first", sex="F")
+        db.enrol(codes[9], modality="iris", subject="later", gallery="prints")
+        assert [a.subject for a in db.alerts()] == ["donor"]
+
+
 def test_two_examiners_decide(opened, codes):
     with opened() as db:
         db.enrol(codes[0], modality="iris", subject="a")
