@@ -160,18 +160,28 @@ def change(count: int, folder: Path) -> None:
         out["delete_cpu_s"] = timed(lambda: db.delete(*present))
         out["delete_index_cpu_s"] = timed(index.view)
 
-        def lists() -> list[list[tuple[str, float]]]:
-            answers = db.search_many(questions, modality="face", k=20)
-            return [[(c.subject, c.score) for c in answer] for answer in answers]
-
-        before = lists()
+        before, exact = found(db, questions), found(db, questions[::6], exhaustive=True)
         out["rebuild_cpu_s"] = timed(lambda: db.index_rebuild("face"))
-        same = [a == b for a, b in zip(before, lists(), strict=True)]
-        out["same_lists"] = f"{sum(same)} of {len(same)}"
+        after = found(db, questions)
+        for depth in (1, 5, 10, 20):
+            same = [a[:depth] == b[:depth] for a, b in zip(before, after, strict=True)]
+            out[f"same_first_{depth}"] = f"{sum(same)} of {len(same)}"
+        likely = [[c for c in answer if c[2] > 0] for answer in before]
+        again = [[c for c in answer if c[2] > 0] for answer in after]
+        out["same_with_lr_above_1"] = f"{sum(map(list.__eq__, likely, again))} of {len(again)}"
+        same = [
+            a == b for a, b in zip(exact, found(db, questions[::6], exhaustive=True), strict=True)
+        ]
+        out["same_exhaustive"] = f"{sum(same)} of {len(same)}"
         assert all(status.sound for status in db.index_verify("face"))
     part = (out["add_index_cpu_s"] + out["delete_index_cpu_s"]) / out["rebuild_cpu_s"]
     out["percent_of_rebuild"] = 100 * part
     keep(folder / f"face-{count}-change.json", out)
+
+
+def found(db: biomatch.Database, questions: list, **settings: Any) -> list[list[tuple]]:
+    answers = db.search_many(questions, modality="face", k=20, **settings)
+    return [[(c.subject, c.score, c.log10_lr) for c in answer] for answer in answers]
 
 
 # Planning

@@ -582,7 +582,10 @@ class Database:
     # Records
 
     def subjects(self, *, filters: Filters | None = None) -> Iterator[Subject]:
-        """Yield the subjects in the order of enrolment, those of the owner when opened as one."""
+        """Yield the subjects in the order of enrolment, those of the owner when opened as one.
+
+        Filters list who is known to pass them; `strict` makes no difference here.
+        """
         chosen = filters or Filters()
         query = select(schema.subjects.c.key).order_by(schema.subjects.c.key)
         if self.as_owner is not None:
@@ -600,6 +603,16 @@ class Database:
             query = query.where(schema.subjects.c.year_of_birth <= chosen.born_to)
         if chosen.galleries:
             query = query.where(schema.subjects.c.key.in_(_in_galleries(chosen.galleries)))
+        samples = schema.samples.c
+        for condition in (
+            samples.finger_position.in_(sorted(chosen.finger_positions))
+            if chosen.finger_positions
+            else None,
+            None if chosen.min_quality is None else samples.quality >= chosen.min_quality,
+        ):
+            if condition is not None:
+                having = select(samples.subject_key).where(condition)
+                query = query.where(schema.subjects.c.key.in_(having))
         with self.store.read() as connection:
             keys = list(connection.execute(query).scalars())
         for start in range(0, len(keys), 500):
