@@ -202,8 +202,14 @@ class Index:
         with self.store.read() as connection:
             self._append(rows.records(connection, self.modality.name, after, generation))
         self._publish(generation)
-        if self._delta_is_large() and not self._tried(lambda: self.flush(wait=False)):
-            self._patience = 2 * sum(len(view.part) for view in self._delta)
+        count = sum(len(view.part) for view in self._delta)
+        patient = count < self._patience
+        if (
+            not patient
+            and self._delta_is_large()
+            and not self._tried(lambda: self.flush(wait=False))
+        ):
+            self._patience = 2 * count
 
     def _tried(self, sealing: Callable[[], bool]) -> bool:
         """Seal if the disk lets us; a search goes on from memory if it does not."""
@@ -239,8 +245,6 @@ class Index:
 
     def _delta_is_large(self) -> bool:
         count = sum(len(view.part) for view in self._delta)
-        if count < self._patience:
-            return False
         size = sum(len(record.blob) for view in self._delta for record in view.part.records)
         return count >= SEAL_ROWS or size >= SEAL_BYTES
 
