@@ -20,18 +20,12 @@ from biomatch.types import Sample
 
 PEOPLE = 36
 SHARED = {"FR": {"border", "cold"}, "DE": {"cold"}, "IT": {"border", "cold"}}
-LOCI = (
-    "D3S1358",
-    "vWA",
-    "FGA",
-    "D8S1179",
-    "D21S11",
-    "D18S51",
-    "D5S818",
-    "D13S317",
-    "D7S820",
-    "TH01",
-)
+PERSON = {
+    "D3S1358": ("15", "16"), "vWA": ("16", "18"), "FGA": ("21", "24"), "D8S1179": ("12", "13"),
+    "D21S11": ("29", "30"), "D18S51": ("14", "17"), "D5S818": ("11", "12"), "TH01": ("6", "9.3"),
+    "D13S317": ("11",), "D7S820": ("8", "10"), "D16S539": ("11", "12"), "CSF1PO": ("10", "12"),
+    "TPOX": ("8",), "D2S1338": ("17", "25"), "D19S433": ("13", "14"),
+}  # fmt: skip
 
 
 def face(rng: np.random.Generator) -> FaceTemplate:
@@ -61,10 +55,8 @@ def fingerprint(rng: np.random.Generator) -> FingerprintTemplate:
 
 def dna(rng: np.random.Generator) -> DnaProfile:
     """One profile, each time with other loci typed: all match, none as strongly as another."""
-    typed = rng.permutation(LOCI)[: rng.integers(7, len(LOCI))]
-    person = {locus: ("12", "14") if i % 2 else ("16",) for i, locus in enumerate(LOCI)}
-    person |= {"TH01": ("6", "9.3"), "D21S11": ("29", "30"), "FGA": ("21", "24")}
-    return DnaProfile.from_alleles({str(locus): person[str(locus)] for locus in typed})
+    typed = rng.permutation(sorted(PERSON))[: rng.integers(11, len(PERSON))]
+    return DnaProfile.from_alleles({str(locus): PERSON[str(locus)] for locus in typed})
 
 
 MAKERS = {"face": face, "fingerprint": fingerprint, "dna": dna}
@@ -159,13 +151,15 @@ def test_filtered_search_is_search_over_the_filtered_gallery(
     )  # fmt: skip
     allowed = {name for name, about in facts.items() if passes(about, filters, position, owner)}
     expected = [(c.subject, c.score) for c in everything if c.subject in allowed]
-    assert [(c.subject, c.score) for c in found] == expected
+    assert [c.subject for c in found] == [name for name, _ in expected]
+    # Compiled kernels may add in another order for other neighbours: the last bit can differ.
+    assert [c.score for c in found] == pytest.approx([score for _, score in expected], rel=1e-12)
     assert found.coverage.records_total == len(allowed)
     few = db.search(
         Sample(modality, template=template, finger_position=position),
         k=2, filters=filters, as_owner=owner, exhaustive=exhaustive, explain=0,
     )  # fmt: skip
-    assert [(c.subject, c.score) for c in few] == expected[:2]
+    assert [c.subject for c in few] == [name for name, _ in expected[:2]]
 
 
 def test_the_galleries_have_enough_to_tell_apart(world):
