@@ -1,6 +1,7 @@
 """`Database`: what `biomatch.open` returns."""
 
 import dataclasses
+import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -581,38 +582,22 @@ class Database:
 
     # Records
 
-    def subjects(self, *, filters: Filters | None = None) -> Iterator[Subject]:
+    def subjects(
+        self, *, filters: Filters | None = None, expired_on: str | None = None
+    ) -> Iterator[Subject]:
         """Yield the subjects in the order of enrolment, those of the owner when opened as one.
 
-        Filters list who is known to pass them; `strict` makes no difference here.
+        Parameters
+        ----------
+        filters
+            Only who is known to pass them; `strict` makes no difference here.
+        expired_on
+            Only whose retention date is before this day (ISO 8601): to be reviewed or deleted.
         """
-        chosen = filters or Filters()
-        query = select(schema.subjects.c.key).order_by(schema.subjects.c.key)
-        if self.as_owner is not None:
-            query = query.where(schema.subjects.c.owner == self.as_owner)
-        for column, values in (
-            (schema.subjects.c.owner, chosen.owners),
-            (schema.subjects.c.sex, chosen.sexes),
-            (schema.subjects.c.category, chosen.categories),
-        ):
-            if values:
-                query = query.where(column.in_(sorted(values)))
-        if chosen.born_from is not None:
-            query = query.where(schema.subjects.c.year_of_birth >= chosen.born_from)
-        if chosen.born_to is not None:
-            query = query.where(schema.subjects.c.year_of_birth <= chosen.born_to)
-        if chosen.galleries:
-            query = query.where(schema.subjects.c.key.in_(_in_galleries(chosen.galleries)))
-        samples = schema.samples.c
-        for condition in (
-            samples.finger_position.in_(sorted(chosen.finger_positions))
-            if chosen.finger_positions
-            else None,
-            None if chosen.min_quality is None else samples.quality >= chosen.min_quality,
-        ):
-            if condition is not None:
-                having = select(samples.subject_key).where(condition)
-                query = query.where(schema.subjects.c.key.in_(having))
+        conditions = [self._mine(), *_conditions(filters or Filters())]
+        if expired_on is not None:
+            conditions.append(schema.subjects.c.expires_on < _day(expired_on))
+        query = select(schema.subjects.c.key).where(*conditions).order_by(schema.subjects.c.key)
         with self.store.read() as connection:
             keys = list(connection.execute(query).scalars())
         for start in range(0, len(keys), 500):
@@ -1334,6 +1319,37 @@ def _is_sample_id(text: str) -> bool:
 
 def _kind(error: BiomatchError) -> str:
     return type(error).__name__
+
+
+def _day(text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise OptionError(f"'{text}' is not a date like 2030-12-31") from error
+
+
+def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
+    """What a subject must be, in SQL, to be known to pass the filters."""
+    columns, samples = schema.subjects.c, schema.samples.c
+    for column, values in (
+        (columns.owner, filters.owners),
+        (columns.sex, filters.sexes),
+        (columns.category, filters.categories),
+    ):
+        if values:
+            yield column.in_(sorted(values))
+    if filters.born_from is not None:
+        yield columns.year_of_birth >= filters.born_from
+    if filters.born_to is not None:
+        yield columns.year_of_birth <= filters.born_to
+    if filters.galleries:
+        yield columns.key.in_(_in_galleries(filters.galleries))
+    having = select(samples.subject_key)
+    if filters.finger_positions:
+        positions = samples.finger_position.in_(sorted(filters.finger_positions))
+        yield columns.key.in_(having.where(positions))
+    if filters.min_quality is not None:
+        yield columns.key.in_(having.where(samples.quality >= filters.min_quality))
 
 
 def _in_galleries(names: frozenset[str]) -> sa.CompoundSelect[Any]:

@@ -59,7 +59,8 @@ class Person:
             raise OptionError(f"year of birth {year} is not between 1850 and now")
         if self.expires_on is not None:
             try:
-                dt.date.fromisoformat(self.expires_on)
+                day = dt.date.fromisoformat(self.expires_on)
+                object.__setattr__(self, "expires_on", day.isoformat())
             except ValueError as error:
                 raise OptionError(
                     f"retention date '{self.expires_on}' is not a date like 2030-12-31"
