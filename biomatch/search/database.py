@@ -1329,7 +1329,7 @@ def _day(text: str) -> str:
 
 
 def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
-    """What a subject must be, in SQL, to be known to pass the filters."""
+    """Yield what a subject must be, in SQL, to be known to pass the filters."""
     columns, samples = schema.subjects.c, schema.samples.c
     for column, values in (
         (columns.owner, filters.owners),
