@@ -72,7 +72,7 @@ def probes(modality: str, count: int, wanted: int) -> list[Any]:
     if modality == "face":
         return [face(v) for v in identities(min(count, 100_000), 128)[1][:wanted]]
     if modality == "dna":
-        return list(profiles(dna_profiles.database(wanted)[1]))
+        return list(itertools.islice(profiles(dna_profiles.database(count)[1]), wanted))
     rng = np.random.default_rng(3)
     offsets, points = distractors.generate(wanted, 5)
     return [print_of(again(points[a:b], rng)) for a, b in itertools.pairwise(offsets)]
@@ -133,7 +133,9 @@ def opened(modality: str, count: int, path: str) -> None:
     answers: list[Any] = []
     cost = timed(lambda: answers.extend(db.search_many(questions, **settings)))
     out["batch_ms"] = cost / len(questions) * 1e3
-    out["rank1"] = float(np.mean([a[0].subject == f"p{i}" for i, a in enumerate(answers)]))
+    out["rank1"] = float(
+        np.mean([[c.subject for c in a[:1]] == [f"p{i}"] for i, a in enumerate(answers)])
+    )
     out["memory_mb"] = resident() - before
     print(json.dumps(out))
 
