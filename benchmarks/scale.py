@@ -229,9 +229,11 @@ def row(modality: str, name: str, points: list, builds: list, segments: float) -
     misfit = max(abs(predicted(fit, p["records"], p["segments"]) / p[name] - 1) for p in points)
     search = predicted(fit, RECORDS, segments) / 1e3
     largest = max(builds, key=lambda b: b["records"])
-    ends = sorted(points, key=lambda p: p["records"])
+    # Memory of the smallest and the largest gallery, each in as few segments as were measured.
+    ends = sorted(points, key=lambda p: (p["records"], -p["segments"]))
     grown = (ends[-1]["memory_mb"] - ends[0]["memory_mb"]) * 1e6
     held = grown / (ends[-1]["records"] - ends[0]["records"])
+    held = min(held, largest["index_bytes"] / largest["records"])
     sizes = ", ".join(f"{n:,}" for n in sorted({p["records"] for p in points}))
     print(
         f"| {modality}, {name.removesuffix('_ms')} | {sizes} | {fit[0]:.2f} | {fit[1] * 1e6:.2f} "
