@@ -25,6 +25,12 @@ TRAINING_ROWS = 65_536
 BLAS_QUERIES = 16
 """Queries from which FAISS's blocked matrix product beats its row scan."""
 
+ROTATION = 1
+"""Seed of the rotation; any will do."""
+
+ADDED_ROWS = 65_536
+"""Rows that are rotated and coded at a time."""
+
 RESIDENT_ROWS = 256
 """Rows re-scored from a mapped file before its pages are given back. Linux maps what lies around
 a fault as well, measured at up to 230 KiB a row, so some 75 MB are resident at most."""
@@ -40,7 +46,9 @@ class VectorIndex:
     codes (Andre, Kermarrec & Le Scouarnec, "Cache locality is not enough", VLDB 2015; FAISS
     ``IndexPQFastScan``) of half a byte per two dimensions, and what passes is scored again,
     exactly, from the memory-mapped matrix. A compressed scan can only re-order the tail, which
-    re-scoring cures; trees and graphs of the same recall lose mates.
+    re-scoring cures; trees and graphs of the same recall lose mates. The codes are of randomly
+    rotated rows, so that all sub-spaces carry alike: where a few dimensions carry much more than
+    others, the table of the scan, 8 bits an entry, is too coarse for the rest.
 
     Scores are those of one exact kernel whatever path found the row, and ties are broken by
     row number, so a result does not depend on batch size, filter or process.
@@ -200,6 +208,8 @@ class VectorIndex:
 
     def _scan(self, queries: Floats, size: int, allowed: Mask | None) -> tuple[Floats, Rows]:
         size = min(size, len(self))
+        if allowed is None and len(queries) < BLAS_QUERIES:
+            return self._scan_each(queries, size)
         scores = np.empty((len(queries), size), dtype=np.float32)
         rows = np.empty((len(queries), size), dtype=np.int64)
         faiss.cvar.distance_compute_blas_threshold = BLAS_QUERIES * self.dimension
@@ -218,6 +228,14 @@ class VectorIndex:
             arguments.append(faiss.IDSelectorBitmap(len(self), faiss.swig_ptr(bits)))
         faiss.knn_inner_product(*arguments)
         return scores, rows
+
+    def _scan_each(self, queries: Floats, size: int) -> tuple[Floats, Rows]:
+        from biomatch.indexes.kernels import best_rows
+
+        found = [best_rows(self.vectors, query, size) for query in queries]
+        scores, rows = np.stack([f[0] for f in found]), np.stack([f[1] for f in found])
+        order = np.argsort(-scores, axis=1)
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
     def _pq_rows(self, queries: Floats, k: int, allowed: Mask | None, passing: int) -> list[Rows]:
         """Rows that the compressed scan likes best, enough of them allowed."""
@@ -245,10 +263,15 @@ class VectorIndex:
 
 
 def _quantise(rows: Floats) -> Any:
+    """Train and fill a rotation followed by 4-bit product codes."""
     faiss.omp_set_num_threads(1)
     dimension = rows.shape[1]
-    coarse = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    codes = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    rotation = faiss.RandomRotationMatrix(dimension, dimension)
+    rotation.init(ROTATION)
+    coarse = faiss.IndexPreTransform(rotation, codes)
     step = max(1, len(rows) // TRAINING_ROWS)
     coarse.train(np.ascontiguousarray(rows[::step][:TRAINING_ROWS]))
-    coarse.add(rows)
+    for start in range(0, len(rows), ADDED_ROWS):
+        coarse.add(rows[start : start + ADDED_ROWS])
     return coarse
