@@ -88,12 +88,26 @@ class FaceGallery:
         options: object | None = None,
     ) -> list[RowArray]:
         """Rows with the highest cosine, best first; see `biomatch.types.Gallery`."""
+        return [rows for rows, _ in self.best(probes, size, allowed=allowed, options=options)]
+
+    def best(
+        self,
+        probes: Sequence[FaceTemplate],
+        size: int,
+        *,
+        allowed: BoolArray | None = None,
+        options: object | None = None,
+    ) -> list[tuple[RowArray, FloatArray]]:
+        """Rows with the highest cosine and their cosines, best first."""
         del options
         if not len(self) or not probes:
-            return [np.zeros(0, np.int64) for _ in probes]
+            return [(np.zeros(0, np.int64), np.zeros(0)) for _ in probes]
         queries = np.stack([self._checked(probe) for probe in probes])
-        _, rows = self.index.search(queries, min(size, len(self)), allowed=allowed)
-        return [found[found >= 0] for found in rows]
+        scores, rows = self.index.search(queries, min(size, len(self)), allowed=allowed)
+        return [
+            (found[found >= 0], cosines[found >= 0].astype(np.float64))
+            for found, cosines in zip(rows, scores, strict=True)
+        ]
 
     def compare(
         self, probe: FaceTemplate, rows: RowArray, *, options: object | None = None

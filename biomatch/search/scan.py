@@ -1,5 +1,6 @@
 """Searching one part of a gallery: the unit of work that every executor distributes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,8 +89,7 @@ def scan(view: PartView, job: Job) -> list[Found]:
     if passed == 0:
         return [nothing() for _ in job.templates]
     found = []
-    for template, rows in zip(job.templates, _stage_one(view, job, allowed), strict=True):
-        scores = view.part.gallery.compare(template, rows, options=job.options)
+    for template, (rows, scores) in zip(job.templates, _compared(view, job, allowed), strict=True):
         best = _best(view, rows, scores, job.pool, passed)
         several = len(view.part.people) < len(view.part)
         if job.widen and several and best.compared < passed:
@@ -122,6 +122,19 @@ def _allowed(view: PartView, scope: Scope) -> NDArray[np.bool_] | None:
     if mask is None:
         return view.alive
     return mask if view.alive is None else mask & view.alive
+
+
+def _compared(
+    view: PartView, job: Job, allowed: NDArray[np.bool_] | None
+) -> Iterator[tuple[Ints, Floats]]:
+    """Rows and scores for each template, by both stages or by one that does the work of both."""
+    gallery, options = view.part.gallery, job.options
+    best = getattr(gallery, "best", None)
+    if best is not None and job.subjects is None and not job.exhaustive:
+        yield from best(job.templates, job.size, allowed=allowed, options=options)
+        return
+    for template, rows in zip(job.templates, _stage_one(view, job, allowed), strict=True):
+        yield rows, gallery.compare(template, rows, options=options)
 
 
 def _stage_one(view: PartView, job: Job, allowed: NDArray[np.bool_] | None) -> list[Ints]:
