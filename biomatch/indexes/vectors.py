@@ -227,10 +227,13 @@ class VectorIndex:
     def _scan_each(self, queries: Floats, size: int) -> tuple[Floats, Rows]:
         from biomatch.indexes.kernels import best_rows
 
-        found = [best_rows(self.vectors, query, size) for query in queries]
-        scores, rows = np.stack([f[0] for f in found]), np.stack([f[1] for f in found])
-        order = np.argsort(-scores, axis=1)
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        scores = np.empty((len(queries), size), dtype=np.float32)
+        rows = np.empty((len(queries), size), dtype=np.int64)
+        for i, query in enumerate(queries):
+            found, where = best_rows(self.vectors, query, size)
+            order = np.argsort(-found)
+            scores[i], rows[i] = found[order], where[order]
+        return scores, rows
 
     def _pq_rows(self, queries: Floats, k: int, allowed: Mask | None, passing: int) -> list[Rows]:
         """Rows that the compressed scan likes best, enough of them allowed."""

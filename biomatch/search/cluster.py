@@ -21,7 +21,7 @@ from typing import Any
 
 from biomatch.errors import OptionError
 from biomatch.search.index import PartView
-from biomatch.search.pool import ATTEMPTS, Request, answered, requested, shares_of
+from biomatch.search.pool import ATTEMPTS, Request, answered, packed, requested, shares_of
 from biomatch.search.scan import Found, Job, scan
 
 __all__ = ["RayExecutor", "down", "status", "up"]
@@ -117,17 +117,18 @@ class RayExecutor:
         with self._lock:
             self._number += 1
             shares = shares_of(parts, self._owners, len(self._actors))
-            pending = {self._ask(owner, share, job): owner for owner, share in shares.items()}
+            blob = packed(job)
+            pending = {self._ask(owner, share, blob): owner for owner, share in shares.items()}
             results: list[list[Found] | None] = [None] * len(parts)
             for i, view in enumerate(parts):
                 if view.part.folder is None:
                     results[i] = scan(view, job)
-            for owner, answer in self._gather(pending, shares, job).items():
+            for owner, answer in self._gather(pending, shares, job, blob).items():
                 for (i, _), found in zip(shares[owner], answer, strict=True):
                     results[i] = found
             return results
 
-    def _ask(self, owner: int, share: Sequence[tuple[int, PartView]], job: Job) -> Any:
+    def _ask(self, owner: int, share: Sequence[tuple[int, PartView]], job: bytes) -> Any:
         views = [view for _, view in share]
         request = requested(self._number, views, job, self._known[owner])
         return self._actors[owner].scan.remote(request)
@@ -137,6 +138,7 @@ class RayExecutor:
         pending: dict[Any, int],
         shares: dict[int, list[tuple[int, PartView]]],
         job: Job,
+        blob: bytes,
     ) -> dict[int, list[list[Found]]]:
         answers: dict[int, list[list[Found]]] = {}
         deaths = dict.fromkeys(shares, 0)
@@ -152,7 +154,7 @@ class RayExecutor:
                     deaths[owner] += 1
                     self._known[owner].clear()
                     if deaths[owner] < ATTEMPTS:
-                        pending[self._ask(owner, shares[owner], job)] = owner
+                        pending[self._ask(owner, shares[owner], blob)] = owner
                     else:
                         answers[owner] = [scan(view, job) for _, view in shares[owner]]
         for owner in pending.values():
