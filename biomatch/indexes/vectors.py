@@ -203,7 +203,7 @@ class VectorIndex:
 
     def _scan(self, queries: Floats, size: int, allowed: Mask | None) -> tuple[Floats, Rows]:
         size = min(size, len(self))
-        if allowed is None and len(queries) < BLAS_QUERIES:
+        if allowed is None and len(queries) < BLAS_QUERIES and len(self) > FLAT_LIMIT:
             return self._scan_each(queries, size)
         scores = np.empty((len(queries), size), dtype=np.float32)
         rows = np.empty((len(queries), size), dtype=np.int64)
@@ -225,6 +225,7 @@ class VectorIndex:
         return scores, rows
 
     def _scan_each(self, queries: Floats, size: int) -> tuple[Floats, Rows]:
+        # Importing Numba takes half a second, which only a large scan is worth.
         from biomatch.indexes.kernels import best_rows
 
         scores = np.empty((len(queries), size), dtype=np.float32)

@@ -32,15 +32,18 @@ def brute(index: VectorIndex, query: np.ndarray, k: int, allowed: np.ndarray) ->
     share=st.floats(0, 1),
     copies=st.integers(1, 50),
     filtered=st.booleans(),
+    large=st.booleans(),
 )
-def test_exact_scan_is_brute_force(seed, n, k, queries, share, copies, filtered):
+def test_exact_scan_is_brute_force(seed, n, k, queries, share, copies, filtered, large):
     rng = np.random.default_rng(seed)
     x = unit(rng, n, 16)
     x[:copies] = x[0]  # ties, at the edge of the list too
-    index = VectorIndex.build(x)
+    index = VectorIndex.build(x, exact=True)
     allowed = rng.random(n) < share if filtered else np.ones(n, dtype=bool)
     q = np.vstack([x[:1], unit(rng, queries, 16)])
-    scores, rows = index.search(q, k, allowed=allowed if filtered else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "FLAT_LIMIT", 0 if large else 1000)
+        scores, rows = index.search(q, k, allowed=allowed if filtered else None)
     for i in range(len(q)):
         expected = brute(index, q[i], k, allowed)
         assert rows[i][: len(expected)].tolist() == expected.tolist()
