@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.errors import FormatError, TemplateMismatchError
-from biomatch.face.template import FaceTemplate, loads
+from biomatch.face.template import FaceTemplate, essentials
 from biomatch.indexes.vectors import VectorIndex
 from biomatch.types import BoolArray, FloatArray, RowArray
 
@@ -47,13 +47,13 @@ class FaceGallery:
         FormatError
             A blob is damaged.
         """
-        templates = [loads(blob) for blob in blobs]
-        ids = sorted({template.model_id for template in templates})
+        found = [essentials(blob) for blob in blobs]
+        ids = sorted({model_id for model_id, _ in found})
         if len(ids) > 1:
             raise mismatch(ids[0], ids[1])
-        if not templates:
+        if not found:
             return cls(VectorIndex.build(np.zeros((0, 2), np.float32)), "")
-        return cls(VectorIndex.build(np.stack([t.embedding for t in templates])), ids[0])
+        return cls(VectorIndex.build(np.stack([embedding for _, embedding in found])), ids[0])
 
     @classmethod
     def open(cls, folder: Path) -> Self:
