@@ -28,7 +28,7 @@ from biomatch.search.index import PartView
 from biomatch.search.scan import Found, Job, scan
 from biomatch.search.segments import Part, open_segment
 
-__all__ = ["ProcessPool", "Request", "answered", "packed", "requested", "shares_of"]
+__all__ = ["Answer", "ProcessPool", "Request", "answered", "packed", "requested", "shares_of"]
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
