@@ -117,7 +117,7 @@ def build_hnswlib(gallery: np.ndarray, folder: Path) -> None:
     import hnswlib as library
 
     index = library.Index(space="ip", dim=DIMENSION)
-    index.init_index(max_elements=len(gallery), M=16, ef_construction=200)
+    index.init_index(max_elements=len(gallery), M=16, ef_construction=100)
     index.add_items(gallery, num_threads=1)
     index.save_index(str(folder / "hnswlib.bin"))
 

@@ -9,7 +9,6 @@ of `multiprocessing`.
 
 import contextlib
 import multiprocessing
-import os
 import pickle
 import threading
 import time
@@ -240,9 +239,6 @@ def _received(pipe: Connection, number: int) -> tuple[Answer | None, float]:
 
 def _serve(pipe: Connection) -> None:
     """Answer requests until the parent closes the pipe."""
-    if hasattr(os, "SCHED_BATCH"):
-        # A worker that wakes up shall not push the parent aside while it still hands out work.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     segments: dict[str, Part] = {}
     alive: dict[str, NDArray[np.bool_] | None] = {}
     while True:
