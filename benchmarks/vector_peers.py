@@ -40,13 +40,20 @@ Search = Callable[[np.ndarray], np.ndarray]
 Setting = tuple[str, Search]
 
 
-def ours(folder: Path) -> Iterator[Setting]:
+def warm(folder: Path) -> VectorIndex:
+    """Open our index, its file in the operating system's cache as the others' are in memory."""
     index = VectorIndex.open(folder / "ours")
+    index.vectors.sum()
+    return index
+
+
+def ours(folder: Path) -> Iterator[Setting]:
+    index = warm(folder)
     yield "", lambda q: index.search(q, K)[1][0]
 
 
 def ours_exact(folder: Path) -> Iterator[Setting]:
-    index = VectorIndex.open(folder / "ours")
+    index = warm(folder)
     yield "exact=True", lambda q: index.search(q, K, exact=True)[1][0]
 
 
