@@ -139,7 +139,7 @@ class RayExecutor:
         paths = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "OMP_NUM_THREADS": "1"}
         try:
             self._ray.init(
-                address=address,
+                address=address or "local",  # never one that happens to run here
                 log_to_driver=False,
                 configure_logging=False,
                 runtime_env={"env_vars": paths},
