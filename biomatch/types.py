@@ -361,6 +361,10 @@ class Gallery(Protocol[T_contra]):
     Rows are numbered 0 to ``len(self) - 1`` in the order of the blobs given to
     `Modality.build`. Implementations are read-only after construction, thread-safe, and
     release the GIL in their kernels.
+
+    A gallery whose stage 1 ends with the scores of stage 2 may have a method ``best`` as well,
+    with the arguments of `shortlist`: for each probe rows and their scores. It is then called
+    instead of `shortlist` and `compare`.
     """
 
     def __len__(self) -> int: ...

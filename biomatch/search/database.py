@@ -63,6 +63,9 @@ from biomatch.types import CandidateList, ImpressionType, Probe, Sample
 
 __all__ = ["Database", "open"]
 
+ACTORS = 4
+"""Ray actors unless the caller says how many."""
+
 COMMIT_EVERY = 200
 """Templates a transaction of `Database.enrol_many`."""
 
@@ -73,6 +76,8 @@ def open(  # noqa: A001 - the public name
     index: str | os.PathLike[str] | None = None,
     threads: int = 0,
     processes: int = 0,
+    cluster: str | None = None,
+    deadline: float | None = None,
     as_owner: str | None = None,
     create: bool = True,
 ) -> "Database":
@@ -88,7 +93,14 @@ def open(  # noqa: A001 - the public name
     threads
         Threads that search the segments of a gallery side by side; 0 = the calling thread.
     processes
-        Worker processes that do so instead (see `biomatch.search.pool`).
+        Worker processes that do so instead (see `biomatch.search.pool`); with `cluster`, Ray
+        actors (default 4).
+    cluster
+        Address of a Ray cluster whose nodes search, or ``"local"`` to start one on this machine
+        (see `biomatch.search.cluster`).
+    deadline
+        Seconds after which a part of the gallery that has not answered is given up; the
+        answer then says that it is incomplete. None waits. Needs `processes` or `cluster`.
     as_owner
         Owner in whose name to work: sharing rules then apply. None = the operator, who sees
         everything.
@@ -99,6 +111,8 @@ def open(  # noqa: A001 - the public name
     ------
     DatabaseError
         The database cannot be opened.
+    OptionError
+        A deadline without workers, or the cluster cannot be reached.
 
     Examples
     --------
@@ -109,17 +123,25 @@ def open(  # noqa: A001 - the public name
     store = Store(location, create=create)
     try:
         root = Path(index) if index is not None else _index_folder(store)
-        return Database(store, root, executor=_chosen(threads, processes), as_owner=as_owner)
+        executor = _chosen(threads, processes, cluster, deadline)
+        return Database(store, root, executor=executor, as_owner=as_owner)
     except BaseException:
         store.close()
         raise
 
 
-def _chosen(threads: int, processes: int) -> Executor:
+def _chosen(threads: int, processes: int, cluster: str | None, deadline: float | None) -> Executor:
+    if cluster is not None:
+        from biomatch.search.cluster import RayExecutor
+
+        address = None if cluster == "local" else cluster
+        return RayExecutor(processes or ACTORS, address=address, deadline=deadline)
     if processes > 0:
         from biomatch.search.pool import ProcessPool
 
-        return ProcessPool(processes)
+        return ProcessPool(processes, deadline=deadline)
+    if deadline is not None:
+        raise OptionError("a deadline needs workers: say processes= or cluster= as well")
     return Threads(threads) if threads > 1 else Inline()
 
 

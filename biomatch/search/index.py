@@ -245,7 +245,7 @@ class Index:
 
     def _delta_is_large(self) -> bool:
         count = sum(len(view.part) for view in self._delta)
-        size = sum(len(record.blob) for view in self._delta for record in view.part.records)
+        size = sum(view.part.weight for view in self._delta)
         return count >= SEAL_ROWS or size >= SEAL_BYTES
 
     # Segments on disk

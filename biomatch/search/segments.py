@@ -67,6 +67,8 @@ class Part:
         None for a chunk in memory.
     records
         Kept by chunks in memory, to be merged or sealed.
+    weight
+        Bytes of their templates.
     masks
         Rows that recent searches were allowed to see.
     """
@@ -79,6 +81,7 @@ class Part:
     folder: Path | None = None
     anchor: Anchor | None = None
     records: Sequence[Record] = field(default=())
+    weight: int = 0
     masks: dict[Scope, Mask | None] = field(default_factory=dict)
     _people: list[NDArray[np.int64]] = field(default_factory=list)
 
@@ -113,6 +116,7 @@ def build_part(modality: Modality[Any], model_id: str, records: Sequence[Record]
         gallery=modality.build([record.blob for record in records]),
         columns=Columns.of(records),
         records=records,
+        weight=sum([len(record.blob) for record in records]),
     )
 
 
