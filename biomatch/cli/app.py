@@ -33,6 +33,7 @@ COMMANDS = {
     "dna": "biomatch.cli.dna:dna",
     "enrol": "biomatch.cli.enrol:enrol",
     "evaluate": "biomatch.cli.evaluate:evaluate",
+    "gallery": "biomatch.cli.galleries:gallery",
     "index": "biomatch.cli.index:index",
     "info": "biomatch.cli.info:info",
     "list": "biomatch.cli.records:list_subjects",
@@ -178,6 +179,7 @@ def _threads(count: int) -> None:
     help=f"Settings file (default: ./{CONFIG} if there is one).",
 )
 @click.option("--db", metavar="PATH|URL", help="Database: a file or a PostgreSQL URL.")
+@click.option("--as", "as_owner", metavar="OWNER", help="Owner to act as, in every command.")
 @click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -187,13 +189,20 @@ def _threads(count: int) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @click.version_option(__version__, prog_name="biomatch")
 @click.pass_context
-def cli(ctx: click.Context, db: str | None, models: Path | None, threads: int, quiet: bool) -> None:
+def cli(
+    ctx: click.Context,
+    db: str | None,
+    as_owner: str | None,
+    models: Path | None,
+    threads: int,
+    quiet: bool,
+) -> None:
     """Match fingerprints, faces and DNA profiles, one to many.
 
     Settings come from flags, then environment variables (BIOMATCH_DB,
     BIOMATCH_MODELS, ...), then biomatch.toml in the current folder.
     """
-    ctx.obj = {"db": db, "quiet": quiet}
+    ctx.obj = {"db": db, "as_owner": as_owner or os.environ.get("BIOMATCH_AS"), "quiet": quiet}
     if models:
         os.environ["BIOMATCH_MODELS"] = str(models)
     _threads(threads)

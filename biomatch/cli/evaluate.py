@@ -80,6 +80,8 @@ def fingerprint(
 @click.option("--nonmated", type=FILE, help="CSV path,subject: probes of other people.")
 @click.option("--pairs", type=FILE, help="CSV path_a,path_b,same.")
 @click.option("--accuracy", default="default", help="Model set: default, high, or your own.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
+@click.option("--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …")
 @JSON_OUT
 @output_options
 def face(
@@ -90,6 +92,8 @@ def face(
     nonmated: Path | None,
     pairs: Path | None,
     accuracy: str,
+    workers: int,
+    device: str,
     json_out: Path | None,
     format_: str,
 ) -> None:
@@ -103,6 +107,8 @@ def face(
         nonmated=nonmated,
         pairs=pairs,
         accuracy=accuracy,
+        workers=workers,
+        device=device,
     )
     _finish(result, json_out, format_)
 

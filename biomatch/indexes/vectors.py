@@ -25,9 +25,18 @@ TRAINING_ROWS = 65_536
 BLAS_QUERIES = 16
 """Queries from which FAISS's blocked matrix product beats its row scan."""
 
-RESIDENT_ROWS = 256
-"""Rows re-scored from a mapped file before its pages are given back. Linux maps what lies around
-a fault as well, measured at up to 230 KiB a row, so some 75 MB are resident at most."""
+ROTATION = 1
+"""Seed of the rotation; any will do."""
+
+ADDED_ROWS = 65_536
+"""Rows that are rotated and coded at a time."""
+
+MARGIN = 300
+"""Rows re-scored beyond those wanted: the compressed scan had the nearest row of 1,000 probes among
+a million within its first 154."""
+
+GATHERED_ROWS = 4096
+"""Rows up to which a mapped file is read row by row for re-scoring."""
 
 VECTORS = "vectors.npy"
 CODES = "pq4fs.faiss"
@@ -40,7 +49,9 @@ class VectorIndex:
     codes (Andre, Kermarrec & Le Scouarnec, "Cache locality is not enough", VLDB 2015; FAISS
     ``IndexPQFastScan``) of half a byte per two dimensions, and what passes is scored again,
     exactly, from the memory-mapped matrix. A compressed scan can only re-order the tail, which
-    re-scoring cures; trees and graphs of the same recall lose mates.
+    re-scoring cures; trees and graphs of the same recall lose mates. The codes are of randomly
+    rotated rows, so that all sub-spaces carry alike: where a few dimensions carry much more than
+    others, the table of the scan, 8 bits an entry, is too coarse for the rest.
 
     Scores are those of one exact kernel whatever path found the row, and ties are broken by
     row number, so a result does not depend on batch size, filter or process.
@@ -52,7 +63,6 @@ class VectorIndex:
         self.vectors = vectors
         self._coarse = coarse
         self._mapped = mapped
-        self._touched = 0
 
     @classmethod
     def build(cls, vectors: Floats, *, exact: bool | None = None) -> Self:
@@ -83,7 +93,7 @@ class VectorIndex:
         """Map what `save` wrote. The caller has checked the files' sha256."""
         codes = folder / (prefix + CODES)
         coarse = faiss.read_index(str(codes)) if codes.exists() else None
-        mapped = MappedArray(folder / (prefix + VECTORS), random=coarse is not None)
+        mapped = MappedArray(folder / (prefix + VECTORS))
         return cls(mapped.array, coarse, mapped)
 
     def save(self, folder: Path, prefix: str = "") -> None:
@@ -148,21 +158,14 @@ class VectorIndex:
 
     def score(self, query: Floats, rows: Rows) -> Floats:
         """Return the exact inner products of one query with the given rows, shape (len(rows),)."""
-        query = np.ascontiguousarray(query, dtype=np.float32).reshape(1, -1)
-        rows = np.ascontiguousarray(rows, dtype=np.int64).reshape(1, -1)
-        out = np.empty(rows.shape, dtype=np.float32)
-        if rows.size:
-            faiss.fvec_inner_products_by_idx(
-                faiss.swig_ptr(out),
-                faiss.swig_ptr(query),
-                faiss.swig_ptr(self.vectors),
-                faiss.swig_ptr(rows),
-                self.dimension,
-                1,
-                rows.size,
-            )
-            self._account(rows.size)
-        scores: Floats = out[0]
+        query = np.ascontiguousarray(query, dtype=np.float32).reshape(-1)
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        if self._mapped is None or self.exact:
+            return _products(query, self.vectors, rows)
+        if len(rows) <= GATHERED_ROWS:
+            return _products(query, self._mapped.gathered(rows), np.arange(len(rows)))
+        scores = _products(query, self.vectors, rows)
+        self._mapped.release()
         return scores
 
     def _checked(self, queries: Floats, k: int, allowed: Mask | None) -> Floats:
@@ -200,6 +203,8 @@ class VectorIndex:
 
     def _scan(self, queries: Floats, size: int, allowed: Mask | None) -> tuple[Floats, Rows]:
         size = min(size, len(self))
+        if allowed is None and len(queries) < BLAS_QUERIES and len(self) > FLAT_LIMIT:
+            return self._scan_each(queries, size)
         scores = np.empty((len(queries), size), dtype=np.float32)
         rows = np.empty((len(queries), size), dtype=np.int64)
         faiss.cvar.distance_compute_blas_threshold = BLAS_QUERIES * self.dimension
@@ -219,9 +224,21 @@ class VectorIndex:
         faiss.knn_inner_product(*arguments)
         return scores, rows
 
+    def _scan_each(self, queries: Floats, size: int) -> tuple[Floats, Rows]:
+        # Importing Numba takes half a second, which only a large scan is worth.
+        from biomatch.indexes.kernels import best_rows
+
+        scores = np.empty((len(queries), size), dtype=np.float32)
+        rows = np.empty((len(queries), size), dtype=np.int64)
+        for i, query in enumerate(queries):
+            found, where = best_rows(self.vectors, query, size)
+            order = np.argsort(-found)
+            scores[i], rows[i] = found[order], where[order]
+        return scores, rows
+
     def _pq_rows(self, queries: Floats, k: int, allowed: Mask | None, passing: int) -> list[Rows]:
         """Rows that the compressed scan likes best, enough of them allowed."""
-        wanted = min(2 * k + 280, passing)
+        wanted = min(k + MARGIN, passing)
         size = wanted
         if allowed is not None:
             size = min(len(self), int(wanted * len(self) / passing * 1.1) + 64)
@@ -231,24 +248,37 @@ class VectorIndex:
             return found
         found = [row[allowed[row]] for row in found]
         for i, row in enumerate(found):
-            if len(row) < min(wanted, 2 * k):
+            if len(row) < min(wanted, k + MARGIN // 2):
                 found[i] = self._exact_rows(queries[i : i + 1], k, allowed, passing)[0]
         return found
 
-    def _account(self, count: int) -> None:
-        if self._mapped is None or self._coarse is None:
-            return
-        self._touched += count
-        if self._touched >= RESIDENT_ROWS:
-            self._touched = 0
-            self._mapped.release()
+
+def _products(query: Floats, vectors: Floats, rows: Rows) -> Floats:
+    """Inner products of `query` with some rows, shape (len(rows),), by FAISS's row kernel."""
+    out = np.empty(len(rows), dtype=np.float32)
+    if len(rows):
+        faiss.fvec_inner_products_by_idx(
+            faiss.swig_ptr(out),
+            faiss.swig_ptr(query),
+            faiss.swig_ptr(vectors),
+            faiss.swig_ptr(rows),
+            len(query),
+            1,
+            len(rows),
+        )
+    return out
 
 
 def _quantise(rows: Floats) -> Any:
+    """Train and fill a rotation followed by 4-bit product codes."""
     faiss.omp_set_num_threads(1)
     dimension = rows.shape[1]
-    coarse = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    codes = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    rotation = faiss.RandomRotationMatrix(dimension, dimension)
+    rotation.init(ROTATION)
+    coarse = faiss.IndexPreTransform(rotation, codes)
     step = max(1, len(rows) // TRAINING_ROWS)
     coarse.train(np.ascontiguousarray(rows[::step][:TRAINING_ROWS]))
-    coarse.add(rows)
+    for start in range(0, len(rows), ADDED_ROWS):
+        coarse.add(rows[start : start + ADDED_ROWS])
     return coarse

@@ -38,7 +38,6 @@ BINARY_COMPRESSION = {
     6: "PNG",
 }
 PALM_IMPRESSIONS = range(10, 16)
-PALM_POSITIONS = frozenset((*range(20, 39), *range(81, 87)))
 SLAP_POSITIONS = frozenset({13, 14, 15, *range(40, 51)})
 ENTIRE_JOINT = 19
 HALF_RESOLUTION_PPI = 250.0
@@ -302,10 +301,8 @@ def _binary_ppi(record: BinaryRecord, transaction: Transaction) -> float:
 
 
 def known_position(code: int) -> int:
-    """Position code as the templates know it: other palm codes become 20, others 0."""
-    if code in set(FingerPosition):
-        return code
-    return int(FingerPosition.UNKNOWN_PALM) if code in PALM_POSITIONS else 0
+    """Position code as the templates know it: what is no code of the standard becomes 0."""
+    return code if code in set(FingerPosition) else 0
 
 
 def subject(transaction: Transaction, path: Path) -> str:
@@ -365,6 +362,7 @@ def _picture_samples(shown: PictureRecord, path: Path, label: str, sha256: str) 
             finger_position=known_position(position),
             impression=shown.kind,
             sha256=sha256,
+            capture=f"IDC {shown.idc}",
         )
 
 
@@ -406,6 +404,7 @@ def _minutiae_samples(
             finger_position=made.finger_position,
             impression=made.impression,
             sha256=sha256,
+            capture=f"IDC {record.idc}",
         )
 
 
