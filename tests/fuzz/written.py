@@ -160,7 +160,8 @@ SEEDS: dict[str, Seeds] = {
             b"Allele,TH01,FGA\n6,0.25,\n9.3,0.75,\n20,,0.5\n21,,0.5\n",
             (
                 b"<frequencies><marker><name>TH01</name><alleles>6</alleles>"
-                b'<origin name="X" n="20"><frequency allele="6">0.25</frequency></origin></marker></frequencies>'
+                b'<origin name="X" n="20"><frequency allele="6">0.25</frequency></origin>'
+                b"</marker></frequencies>"
             ),
         ]
     ),
