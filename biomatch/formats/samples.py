@@ -30,8 +30,9 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
 
     A picture gives one sample (one a page of a multi-page TIFF), a finger minutiae record one
     with a finished template a finger view, an ANSI/NIST-ITL transaction one an image or
-    minutiae record with its finger position, ppi and impression type, a DNA table one that the
-    DNA pipeline reads, an examiner's mark-up (JSON) one with a finished template.
+    minutiae record with its finger position, ppi and impression type and one a DNA profile, a
+    DNA table one that the DNA pipeline reads, an examiner's mark-up (JSON) one with a finished
+    template.
 
     Parameters
     ----------
@@ -169,14 +170,14 @@ def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     ]
 
 
-def _transaction(path: Path, data: bytes, _: str | None) -> list[Sample]:
+def _transaction(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     transaction = ansi_nist.read(data, str(path))
-    samples = contents.samples(transaction, path, _digest(data))
+    samples = contents.samples(transaction, path, _digest(data), modality)
     if not samples:
         kinds = sorted({record.type for record in transaction.records})
         raise UnreadableSampleError(
-            f"{path}: the transaction holds no fingerprint, palm, face or minutiae, only records "
-            f"of Type-{', Type-'.join(map(str, kinds))}"
+            f"{path}: the transaction holds no fingerprint, palm, face, minutiae or STR "
+            f"profile, only records of Type-{', Type-'.join(map(str, kinds))}"
         )
     return samples
 
