@@ -157,9 +157,7 @@ class Run:
             return []
         first, last = self.memory[0][0], self.memory[-1][0]
         marks = [first + (last - first) * part / 4 for part in (1, 2, 3, 4)]
-        return [
-            round(next(size for count, size in self.memory if count >= mark)) for mark in marks
-        ]
+        return [round(next(size for count, size in self.memory if count >= mark)) for mark in marks]
 
 
 def owned(pid: int) -> float:

@@ -22,6 +22,7 @@ MAX_BYTES = 1 << 30
 MOST_PAGES = 200
 """Pages of a TIFF beyond this number are left out."""
 
+TRANSACTION_IN_XML = b"NISTBiometricInformationExchangePackage"
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
@@ -217,6 +218,15 @@ def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     return [Sample("dna", path=path, sha256=_digest(data))]
 
 
+def _xml(path: Path, data: bytes, modality: str | None) -> list[Sample]:
+    if TRANSACTION_IN_XML in data[:4096]:
+        raise UnreadableSampleError(
+            f"{path}: is an ANSI/NIST-ITL transaction in the XML encoding; biomatch reads the "
+            "traditional one: ask the sender for that"
+        )
+    return _table(path, data, modality)
+
+
 def _archive(path: Path, data: bytes, modality: str | None) -> list[Sample]:  # noqa: ARG001
     raise UnreadableSampleError(
         f"{path}: is a ZIP archive or a workbook; unpack it, or export its table as CSV"
@@ -258,7 +268,7 @@ _READERS: dict[Kind, Reader] = {
     Kind.FINGER_RECORD: _finger_record,
     Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
-    Kind.XML: _table,
+    Kind.XML: _xml,
     Kind.ARCHIVE: _archive,
     Kind.TEXT: _table,
 }

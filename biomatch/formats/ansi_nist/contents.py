@@ -135,7 +135,7 @@ class PictureRecord:
     @property
     def _is_raw(self) -> bool:
         return self.compression == "NONE" and len(self.data) == self.width * self.height * (
-            self.depth // 8
+            (self.depth + 7) // 8
         )
 
 
@@ -147,7 +147,7 @@ def _raw(record: PictureRecord, where: str) -> NDArray[Any]:
             f"{where}: {record.width} x {record.height} pixels are none or exceed the limit of "
             f"{images.MAX_PIXELS:,}"
         )
-    size = {8: 1, 16: 2, 24: 3}.get(record.depth, 0) or (3 if record.type == 10 else 1)
+    size = 3 if record.depth == 24 else 2 if 8 < record.depth <= 16 else 1
     if record.type == 10 and len(record.data) < 3 * area:
         size = 1
     if len(record.data) < area * size:
@@ -159,7 +159,8 @@ def _raw(record: PictureRecord, where: str) -> NDArray[Any]:
     if size == 3:
         return np.frombuffer(record.data, np.uint8, 3 * area).reshape(*shape, 3)
     if size == 2:
-        return np.frombuffer(record.data, ">u2", area).astype(np.uint16).reshape(shape)
+        deep = np.frombuffer(record.data, ">u2", area).astype(np.uint16).reshape(shape)
+        return deep << (16 - record.depth)
     return np.frombuffer(record.data, np.uint8, area).reshape(shape)
 
 
