@@ -163,7 +163,7 @@ def test_deep_pixels_fill_sixteen_bits(depth: int) -> None:
     values = np.arange(6, dtype=np.uint16) * 100
     fields = [(2, "01"), (3, "4"), (6, "3"), (7, "2"), (11, "NONE"), (12, str(depth))]
     record = tagged(13, [*fields, (999, values.astype(">u2").tobytes())])
-    shown = contents.describe(record, ansi_nist.read(header((1, 0)).encode()))
+    shown = contents.describe(record, ansi_nist.Transaction((header((1, 0)), record)))
     assert shown is not None
     np.testing.assert_array_equal(shown.pixels().ravel(), values << (16 - depth))
 
