@@ -33,6 +33,7 @@ COMMANDS = {
     "dna": "biomatch.cli.dna:dna",
     "enrol": "biomatch.cli.enrol:enrol",
     "evaluate": "biomatch.cli.evaluate:evaluate",
+    "gallery": "biomatch.cli.galleries:gallery",
     "index": "biomatch.cli.index:index",
     "info": "biomatch.cli.info:info",
     "list": "biomatch.cli.records:list_subjects",
@@ -148,14 +149,22 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{path}: is not valid TOML ({error})") from error
-    known = {*COMMANDS, "db", "models", "quiet", "threads"}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise click.UsageError(f"{path}: unknown setting '{unknown[0]}'; see 'biomatch --help'")
+    _check_settings(path, settings)
     ctx.default_map = settings
     return path
+
+
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    kinds: dict[str, type] = dict.fromkeys(COMMANDS, dict)
+    kinds |= {"db": str, "models": str, "quiet": bool, "threads": int}
+    names = {dict: "a table", str: "text in quotes", bool: "true or false", int: "a number"}
+    for name, value in settings.items():
+        if name not in kinds:
+            raise click.UsageError(f"{path}: unknown setting '{name}'; see 'biomatch --help'")
+        if not isinstance(value, kinds[name]):
+            raise click.UsageError(f"{path}: '{name}' must be {names[kinds[name]]}")
 
 
 def _threads(count: int) -> None:
@@ -178,6 +187,7 @@ def _threads(count: int) -> None:
     help=f"Settings file (default: ./{CONFIG} if there is one).",
 )
 @click.option("--db", metavar="PATH|URL", help="Database: a file or a PostgreSQL URL.")
+@click.option("--as", "as_owner", metavar="OWNER", help="Owner to act as, in every command.")
 @click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -187,13 +197,20 @@ def _threads(count: int) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @click.version_option(__version__, prog_name="biomatch")
 @click.pass_context
-def cli(ctx: click.Context, db: str | None, models: Path | None, threads: int, quiet: bool) -> None:
+def cli(
+    ctx: click.Context,
+    db: str | None,
+    as_owner: str | None,
+    models: Path | None,
+    threads: int,
+    quiet: bool,
+) -> None:
     """Match fingerprints, faces and DNA profiles, one to many.
 
     Settings come from flags, then environment variables (BIOMATCH_DB,
     BIOMATCH_MODELS, ...), then biomatch.toml in the current folder.
     """
-    ctx.obj = {"db": db, "quiet": quiet}
+    ctx.obj = {"db": db, "as_owner": as_owner or os.environ.get("BIOMATCH_AS"), "quiet": quiet}
     if models:
         os.environ["BIOMATCH_MODELS"] = str(models)
     _threads(threads)

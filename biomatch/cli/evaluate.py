@@ -98,6 +98,8 @@ def fingerprint(
 @click.option("--nonmated", type=FILE, help="CSV path,subject: probes of other people.")
 @click.option("--pairs", type=FILE, help="CSV path_a,path_b,same.")
 @click.option("--accuracy", default="default", help="Model set: default, high, or your own.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
+@click.option("--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …")
 @JSON_OUT
 @output_options
 def face(
@@ -108,6 +110,8 @@ def face(
     nonmated: Path | None,
     pairs: Path | None,
     accuracy: str,
+    workers: int,
+    device: str,
     json_out: Path | None,
     format_: str,
 ) -> None:
@@ -121,6 +125,8 @@ def face(
         nonmated=nonmated,
         pairs=pairs,
         accuracy=accuracy,
+        workers=workers,
+        device=device,
     )
     _finish(result, json_out, format_)
 

@@ -33,6 +33,7 @@ __all__ = ["dedup", "print_answers", "search", "verify"]
         "biomatch search stain.csv -m dna --set stringency=moderate --db case.db",
         "biomatch search right.png left.png --together -m fingerprint --db case.db",
         "biomatch search probes/ -m face --out results/ --resume --db case.db",
+        "biomatch search photo.jpg -m face --processes 4 --partial 2 --db nation.db",
     )
 )
 @click.argument(
@@ -54,6 +55,18 @@ __all__ = ["dedup", "print_answers", "search", "verify"]
 @sample_options
 @filter_options
 @click.option("--workers", type=click.IntRange(1), default=1, help="Probes side by side.")
+@click.option(
+    "--processes", type=click.IntRange(0), default=0, help="Processes that share the gallery."
+)
+@click.option(
+    "--cluster", metavar="HOST:PORT", help='Ray cluster that searches; "local" starts one.'
+)
+@click.option(
+    "--partial",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Do not wait longer for a part of the gallery (exit code 4 then).",
+)
 @click.option("--resume", is_flag=True, help="Skip probes that have a result in --out.")
 @click.option("--dry-run", is_flag=True, help="Only list the probes.")
 @audit_options
@@ -89,7 +102,12 @@ def search(
         emit([{"probe": item.sample.name} for item in items], format_)
         return
     audit = {"purpose": given["purpose"], "case": given["case_id"], "actor": given["actor"]}
-    with open_database(db, as_owner=given["as_owner"]) as database:
+    workers = {
+        "processes": given["processes"],
+        "cluster": given["cluster"],
+        "deadline": given["partial"],
+    }
+    with open_database(db, as_owner=given["as_owner"], **workers) as database:
         if together:
             _together(database, items, query | audit, out=out, given=given, format_=format_)
         elif out is not None:

@@ -40,6 +40,8 @@ class FaceModality:
 
     name = "face"
     exact = False
+    shortlist_size = 100
+    """Rows from a part: enough, because the first stage ends with the final scores."""
     suffixes = frozenset(
         {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".gif"}
     )

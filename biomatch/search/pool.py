@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from biomatch.search.index import PartView
 from biomatch.search.scan import Found, Job, scan
 from biomatch.search.segments import Part, open_segment
 
-__all__ = ["ProcessPool", "Request", "answered", "requested", "shares_of"]
+__all__ = ["Answer", "ProcessPool", "Request", "answered", "packed", "requested", "shares_of"]
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
@@ -35,8 +35,7 @@ ATTEMPTS = 3
 Answer = list[list[Found]]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One search, as a worker receives it.
 
     Attributes
@@ -49,26 +48,31 @@ class Request:
         For segments whose tombstones the worker does not know: rows that no longer count, as
         packed bits, or None when all count.
     job
-        What to search for.
+        The pickled `Job`: pickled once, however many workers get it.
     """
 
     number: int
     folders: tuple[str, ...]
     removed: dict[str, bytes | None]
-    job: Job
+    job: bytes
+
+
+def packed(job: Job) -> bytes:
+    """Pickle a job for `Request`."""
+    return pickle.dumps(job, protocol=5)
 
 
 def requested(
-    number: int, views: Sequence[PartView], job: Job, known: dict[str, object]
+    number: int, views: Sequence[PartView], job: bytes, known: dict[str, object]
 ) -> Request:
     """Make the request for one worker, with the tombstones that it does not know yet."""
     removed: dict[str, bytes | None] = {}
-    for view in views:
-        name = str(view.part.folder)
+    folders = tuple([str(view.part.folder) for view in views])
+    for name, view in zip(folders, views, strict=True):
         if name not in known or known[name] is not view.alive:
             removed[name] = None if view.alive is None else np.packbits(view.alive).tobytes()
             known[name] = view.alive
-    return Request(number, tuple(str(view.part.folder) for view in views), removed, job)
+    return Request(number, folders, removed, job)
 
 
 def shares_of(
@@ -112,9 +116,15 @@ class ProcessPool:
     deadline
         Seconds after which a part that has not answered is given up and the search is marked
         incomplete; None waits for as long as the worker lives.
+
+    Attributes
+    ----------
+    busy
+        Seconds from request to answer in each worker that took part in the last search.
     """
 
     def __init__(self, count: int, *, deadline: float | None = None) -> None:
+        self.busy: dict[int, float] = {}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["biomatch.search.pool"])
         self._deadline = deadline
@@ -141,53 +151,63 @@ class ProcessPool:
             shares = shares_of(parts, self._owners, len(self._workers))
             self._number += 1
             number = self._number
+            blob = packed(job)
             for owner, share in shares.items():
-                self._send(owner, share, job, number)
+                self._send(owner, share, blob, number)
             results: list[list[Found] | None] = [None] * len(parts)
             for i, view in enumerate(parts):
                 if view.part.folder is None:
                     results[i] = scan(view, job)
-            for owner, answer in self._gather(shares, job, number).items():
+            for owner, answer in self._gather(shares, job, blob, number).items():
                 for (i, _), found in zip(shares[owner], answer, strict=True):
                     results[i] = found
             return results
 
     def _send(
-        self, owner: int, share: Sequence[tuple[int, PartView]], job: Job, number: int
+        self, owner: int, share: Sequence[tuple[int, PartView]], job: bytes, number: int
     ) -> None:
         worker = self._workers[owner]
         request = requested(number, [view for _, view in share], job, worker.known)
-        message = pickle.dumps(request, protocol=5)
         # If it died, `_gather` sees the closed pipe and starts another.
         with contextlib.suppress(OSError):
-            worker.pipe.send_bytes(message)
+            worker.pipe.send_bytes(pickle.dumps(tuple(request), protocol=5))
 
     def _gather(
-        self, shares: dict[int, list[tuple[int, PartView]]], job: Job, number: int
+        self, shares: dict[int, list[tuple[int, PartView]]], job: Job, blob: bytes, number: int
     ) -> dict[int, Answer]:
-        answers: dict[int, Answer] = {}
-        deaths = dict.fromkeys(shares, 0)
-        waiting = set(shares)
         end = None if self._deadline is None else time.monotonic() + self._deadline
-        while waiting:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            ready = wait([self._workers[owner].pipe for owner in waiting], left)
-            if not ready:
-                break
-            for owner in [one for one in waiting if self._workers[one].pipe in ready]:
-                try:
-                    answer = _received(self._workers[owner].pipe, number)
-                except (EOFError, OSError):
-                    deaths[owner] += 1
-                    self._revive(owner)
-                    if deaths[owner] < ATTEMPTS:
-                        self._send(owner, shares[owner], job, number)
-                        continue
-                    answer = [scan(view, job) for _, view in shares[owner]]
-                if answer is not None:
-                    answers[owner] = answer
-                    waiting.discard(owner)
-        return answers
+        self.busy = {}
+        answers = {
+            owner: self._answer(owner, share, job, blob, number, end)
+            for owner, share in shares.items()
+        }
+        return {owner: answer for owner, answer in answers.items() if answer is not None}
+
+    def _answer(
+        self,
+        owner: int,
+        share: Sequence[tuple[int, PartView]],
+        job: Job,
+        blob: bytes,
+        number: int,
+        end: float | None,
+    ) -> Answer | None:
+        """Wait for one worker; None when it is late. One that died is replaced and asked again."""
+        deaths = 0
+        while deaths < ATTEMPTS:
+            pipe = self._workers[owner].pipe
+            try:
+                if end is not None and not pipe.poll(max(0.0, end - time.monotonic())):
+                    return None
+                answer, self.busy[owner] = _received(pipe, number)
+            except (EOFError, OSError):
+                deaths += 1
+                self._revive(owner)
+                self._send(owner, share, blob, number)
+                continue
+            if answer is not None:
+                return answer
+        return [scan(view, job) for _, view in share]
 
     def _revive(self, owner: int) -> None:
         self._workers[owner].pipe.close()
@@ -204,18 +224,17 @@ class ProcessPool:
                 worker.process.kill()
 
 
-def _received(pipe: Connection, number: int) -> Answer | None:
-    """Read one answer; None for one that an earlier search gave up waiting for.
+def _received(pipe: Connection, number: int) -> tuple[Answer | None, float]:
+    """Read one answer and the seconds it took; None: an earlier search gave up waiting for it.
 
     Only our own workers write into the pipe, which no other process can open.
     """
-    found_number, answer, failure = pickle.loads(pipe.recv_bytes())  # noqa: S301
+    found_number, answer, failure, seconds = pickle.loads(pipe.recv_bytes())  # noqa: S301
     if found_number != number:
-        return None
+        return None, seconds
     if failure is not None:
         raise failure
-    found: Answer = answer
-    return found
+    return answer, seconds
 
 
 def _serve(pipe: Connection) -> None:
@@ -224,14 +243,17 @@ def _serve(pipe: Connection) -> None:
     alive: dict[str, NDArray[np.bool_] | None] = {}
     while True:
         try:
-            request: Request = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our parent
+            request = Request(*pickle.loads(pipe.recv_bytes()))  # noqa: S301 - from our parent
         except (EOFError, OSError):
             return
+        start = time.perf_counter()
+        answer: Answer | None = None
+        failure: Exception | None = None
         try:
             answer = answered(request, segments, alive)
-            message: tuple[int, Any, Exception | None] = (request.number, answer, None)
         except Exception as error:  # noqa: BLE001 - it is raised in the parent
-            message = (request.number, None, error)
+            failure = error
+        message = (request.number, answer, failure, time.perf_counter() - start)
         try:
             pipe.send_bytes(pickle.dumps(message, protocol=5))
         except OSError:
@@ -242,10 +264,11 @@ def answered(
     request: Request, segments: dict[str, Part], alive: dict[str, NDArray[np.bool_] | None]
 ) -> Answer:
     """Do a worker's share; `segments` and `alive` are what it remembers between requests."""
+    job: Job = pickle.loads(request.job)  # noqa: S301 - from our parent
     for name, bits in request.removed.items():
         if name not in segments:
             # The parent compared the digests when it opened the segment.
-            modality = registry.get(request.job.modality)
+            modality = registry.get(job.modality)
             segments[name] = open_segment(modality, Path(name), check=False)
         count = len(segments[name])
         alive[name] = (
@@ -256,4 +279,4 @@ def answered(
     for name in set(segments) - set(request.folders):
         if not Path(name).exists():
             del segments[name], alive[name]
-    return [scan(PartView(segments[name], alive[name]), request.job) for name in request.folders]
+    return [scan(PartView(segments[name], alive[name]), job) for name in request.folders]

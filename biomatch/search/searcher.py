@@ -17,7 +17,7 @@ from biomatch.search import registry, rows
 from biomatch.search.executors import Executor
 from biomatch.search.filters import Scope, compatible_positions
 from biomatch.search.index import Index, View
-from biomatch.search.ranking import Hit, best_subjects, fuse, hits_of, merged
+from biomatch.search.ranking import Evidence, Hit, best_subjects, fuse, hits_of, merged
 from biomatch.search.scan import Found, Job, nothing
 from biomatch.search.sources import Extracted
 from biomatch.types import Candidate, CandidateList, Coverage, Modality
@@ -95,7 +95,8 @@ class Searcher:
     def search(self, probes: Sequence[Sequence[Extracted]], query: Query) -> list[CandidateList]:
         """Search all probes, templates with the same rights and finger together."""
         clock = _Clock()
-        views = {e.modality: self.index(e.modality).view() for probe in probes for e in probe}
+        names = {e.modality for probe in probes for e in probe}
+        views = {name: self.index(name).view() for name in names}
         clock.lap("catch_up")
         work = [[_progress(extracted, query.scope) for extracted in probe] for probe in probes]
         everything = [part for probe in work for part in probe]
@@ -129,6 +130,62 @@ class Searcher:
             for probe, answer in zip(work, answers, strict=True)
         ]
 
+    def resembling(
+        self, probes: Sequence[Extracted], own: Sequence[int], query: Query, lowest: float
+    ) -> list[dict[str, Hit]]:
+        """Find for each template of one modality all subjects with at least `lowest` log10 LR.
+
+        For searching a gallery against itself: no ranks, no limit of `k`, no explanations, and
+        hardly any row reaches the limit, so only those few cost more than the scan.
+
+        Parameters
+        ----------
+        probes
+            Templates of one modality.
+        own
+            Key of the subject that each comes from, who is left out.
+        query
+            Where to look, and how.
+        lowest
+            Least log10 likelihood ratio.
+
+        Returns
+        -------
+        list of dict
+            Subject id -> what counted, for each template.
+        """
+        if not probes:
+            return []
+        name = probes[0].modality
+        view, reader = self.index(name).view(), registry.get(name)
+        options = registry.options_for(reader, query.options, probes[0].template)
+        work = [_progress(extracted, query.scope) for extracted in probes]
+        self._scan(work, {name: view}, {name: options}, query)
+        near = [
+            keys[keys != subject]
+            for keys, subject in zip(
+                _near(work, reader, options, lowest, view.spanning), own, strict=True
+            )
+        ]
+        full = [
+            i for i, keys in enumerate(near) if _pool(query.k) - 1 <= len(keys) < view.count - 1
+        ]
+        for i, keys in enumerate(near):
+            if len(keys) and i not in full:
+                rows = self._all_rows(work[i], keys, view, options, query)
+                hits = hits_of(work[i].extracted.template, rows, reader, self._blobs, options)
+                work[i].hits = {k: hit for k, hit in hits.items() if hit.log10_lr >= lowest}
+        people = self._people(sorted({key for part in work for key in part.hits}))
+        found = [{people[k].id: h for k, h in p.hits.items() if k in people} for p in work]
+        if full:
+            wider = dataclasses.replace(query, k=4 * query.k)
+            again = self.resembling(
+                [probes[i] for i in full], [own[i] for i in full], wider, lowest
+            )
+            for i, hits_by_id in zip(full, again, strict=True):
+                found[i] = hits_by_id
+        return found
+
     def _scan(
         self,
         work: Sequence[_Progress],
@@ -147,7 +204,7 @@ class Searcher:
                 templates=tuple(part.extracted.template for part in group),
                 scope=scope,
                 size=query.shortlist or _shortlist(group[0].modality, query.k),
-                pool=max(64, 4 * query.k),
+                pool=_pool(query.k),
                 exhaustive=query.exhaustive,
                 options=options[name],
                 widen=not group[0].modality.exact,
@@ -189,7 +246,7 @@ class Searcher:
         query: Query,
     ) -> None:
         """Score every promising subject on every template and reference, then rank."""
-        pool = max(64, 4 * query.k)
+        pool = _pool(query.k)
         promising = [best_subjects(part.found, pool) for part in probe]
         subjects = np.unique(np.concatenate(promising))
         for part in probe:
@@ -336,6 +393,36 @@ def _shortlist(modality: Modality[Any], k: int) -> int:
     return max(int(getattr(modality, "shortlist_size", SHORTLIST)), 10 * k)
 
 
+def _pool(k: int) -> int:
+    """Subjects that each part returns: more than wanted, because later stages re-order them."""
+    return max(64, 4 * k)
+
+
+def _near(
+    work: Sequence[_Progress],
+    modality: Modality[Any],
+    options: object | None,
+    lowest: float,
+    spanning: NDArray[np.int64],
+) -> list[NDArray[np.int64]]:
+    """Keys of the subjects that can reach `lowest` log10 LR with each template, sorted.
+
+    One row that reaches it is enough. Several rows of a subject may reach it together, so who
+    has more than one row, here or in another part, is kept as well.
+    """
+    scores = np.concatenate([part.found.scores for part in work])
+    reached = modality.calibrate(scores, options=options).log10_lr >= lowest
+    edges = np.cumsum([len(part.found) for part in work])[:-1]
+    near = []
+    for part, enough in zip(work, np.split(reached, edges), strict=True):
+        subjects, counts = np.unique(part.found.subjects, return_counts=True)
+        kept = (counts > 1) | np.isin(subjects, part.found.subjects[enough])
+        if len(spanning):
+            kept |= np.isin(subjects, spanning)
+        near.append(subjects[kept])
+    return near
+
+
 def _selected(found: Found, kept: NDArray[np.bool_]) -> Found:
     return Found(
         found.keys[kept],
@@ -354,7 +441,14 @@ def _ranked(probe: Sequence[_Progress]) -> dict[int, tuple[float, dict[str, Hit]
         part = probe[0]
         trait = part.extracted.modality
         return {s: (hit.score, {trait: hit}) for s, hit in part.hits.items()}
-    return fuse([(part.extracted.modality, part.hits) for part in probe])
+    return fuse([_evidence(part) for part in probe])
+
+
+def _evidence(part: _Progress) -> Evidence:
+    extracted = part.extracted
+    name = extracted.sample.capture
+    capture = None if name is None else (extracted.sha256, name)
+    return Evidence(extracted.modality, capture, extracted.finger_position, part.hits)
 
 
 def _joined(coverages: Sequence[Coverage]) -> Coverage:

@@ -148,3 +148,19 @@ def test_filters_and_updates(opened, codes):
             len(db.search(probe, modality="iris", k=60, filters=Filters(galleries={"odd"}))) == 30
         )
         assert next(s.id for s in db.subjects(filters=Filters(galleries={"odd"}))) == "p01"
+
+
+def test_retention_dates_and_sample_facts_choose_the_listed(opened, codes):
+    with opened() as db:
+        for i, (until, finger) in enumerate([("2020-01-01", 2), ("2030-06-01", 2), (None, 7)]):
+            db.enrol(codes[i], modality="iris", subject=f"p{i}", expires_on=until,
+                     finger_position=finger)  # fmt: skip
+        assert [s.id for s in db.subjects(expired_on="2020-01-01")] == []
+        assert [s.id for s in db.subjects(expired_on="2020-01-02")] == ["p0"]
+        assert [s.id for s in db.subjects(expired_on="2040-01-01")] == ["p0", "p1"]
+        fingers = Filters(finger_positions={2})
+        assert [s.id for s in db.subjects(filters=fingers)] == ["p0", "p1"]
+        with pytest.raises(OptionError, match="'soon' is not a date"):
+            next(db.subjects(expired_on="soon"))
+        with pytest.raises(OptionError, match="retention date 'soon'"):
+            db.enrol(codes[9], modality="iris", expires_on="soon")
