@@ -15,10 +15,13 @@ The stages, each at the coarsest resolution that serves it:
    of its surroundings (`Evidence`). Most candidates are where ridges leave the picture, at
    the rim of sweat or dirt, or a gap closed wrongly; nothing but this tells them apart.
 
-Prints that exceed a tile are cut up, see `biomatch.fingerprint.tiles`.
+Prints that exceed a tile are cut up, see `biomatch.fingerprint.tiles`: the foreground is found
+in the whole print, while contrast and strength are relative to the tile's, so a faint finger of
+a slap keeps more doubtful minutiae than it would beside a strong one.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,9 +29,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from biomatch.fingerprint import tiles
 from biomatch.fingerprint.minutiae import Minutiae
+from biomatch.fingerprint.parameters import TILE_CORE, TILE_MARGIN
 
-__all__ = ["MODEL_ID", "RidgeField", "enhance", "find", "picture"]
+__all__ = ["MODEL_ID", "RidgeField", "enhance", "find", "picture", "shown"]
 
 MODEL_ID = "classical:2"
 Floats = NDArray[np.float32]
@@ -160,13 +165,23 @@ def enhance(image: NDArray[np.uint8]) -> RidgeField:
     image
         Grey print at 500 ppi, uint8, shape (h, w), ridges dark.
     """
+    padded = _padded(image)
+    grey = _grey(padded, _blank(padded))
+    return _filtered(grey, _foreground(_strength(grey), grey.shape))
+
+
+def _padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
 
-    repeated = cv2.copyMakeBorder(image, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE)
-    padded = np.asarray(repeated, np.uint8)
-    blank = _blank(padded)
-    grey = _blur(_filled(padded.astype(np.float32), blank), 0.6)
-    mask = _foreground(grey)
+    padded = cv2.copyMakeBorder(image, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
+
+
+def _grey(padded: NDArray[np.uint8], blank: NDArray[np.uint8]) -> Floats:
+    return np.asarray(_blur(_filled(padded.astype(np.float32), blank), 0.6), np.float32)
+
+
+def _filtered(grey: Floats, mask: NDArray[np.uint8]) -> RidgeField:
     normalised = _normalise(grey, mask)
     shape = normalised.shape
     flow = _orientation(_blur(normalised, 1.0), 5.0, 6.0)
@@ -192,7 +207,16 @@ def picture(field: RidgeField) -> NDArray[np.uint8]:
     return np.asarray(shown, np.uint8)
 
 
-def find(image: NDArray[np.uint8]) -> Minutiae:
+def shown(image: NDArray[np.uint8], *, tile: int = TILE_CORE) -> NDArray[np.uint8]:
+    """Filter a print and show it (see `picture`): uint8, shape (h, w); large ones in tiles."""
+    canvas = np.full(image.shape, 255, np.uint8)
+    for part, field in _fields(image, tile):
+        (y, x), (top, left) = part.core, (part.window[0].start, part.window[1].start)
+        canvas[y, x] = picture(field)[y.start - top : y.stop - top, x.start - left : x.stop - left]
+    return canvas
+
+
+def find(image: NDArray[np.uint8], *, tile: int = TILE_CORE) -> Minutiae:
     """Find the minutiae of a print.
 
     Types, directions and positions follow ISO/IEC 19794-2 as LEADER's do, so templates of
@@ -202,17 +226,47 @@ def find(image: NDArray[np.uint8]) -> Minutiae:
     ----------
     image
         Grey print at 500 ppi, uint8, shape (h, w), ridges dark.
+    tile
+        Largest side of a tile's core in pixels. A print whose longer side exceeds
+        ``tile + 2 * TILE_MARGIN`` is cut up, which bounds memory; smaller ones never are.
     """
-    return minutiae_of(enhance(image))
+    parts = [part.own(_rows(field)) for part, field in _fields(image, tile)]
+    return Minutiae.from_rows(tiles.merge(parts))
 
 
-def minutiae_of(field: RidgeField) -> Minutiae:
-    """Find the minutiae of a filtered print."""
+def _rows(field: RidgeField) -> NDArray[np.float64]:
+    """Minutiae of a filtered print: rows (x, y, angle, type, quality), float64, shape (n, 5)."""
     marks, evidence = candidates(field)
     quality = evidence.probability()
-    kept = quality >= LEAST_QUALITY
-    x, y, angle, kind = marks[kept].T
-    return Minutiae(x, y, angle, kind, quality[kept])
+    return np.column_stack([marks, quality])[quality >= LEAST_QUALITY]
+
+
+def _fields(image: NDArray[np.uint8], tile: int) -> Iterator[tuple[tiles.Tile, RidgeField]]:
+    """Filter a print tile by tile; what decides where there are ridges is seen as a whole."""
+    parts = tiles.cut(image.shape, tile, TILE_MARGIN, 4)
+    if len(parts) == 1:
+        yield parts[0], enhance(image)
+        return
+    padded = _padded(image)
+    blank = _blank(padded)
+    around = [tuple(slice(s.start, s.stop + 2 * PAD) for s in part.window) for part in parts]
+    strength = np.zeros([-(-side // 4) for side in padded.shape], np.float32)
+    for part, window in zip(parts, around, strict=True):
+        found = _strength(_grey(padded[window], blank[window]))
+        core, inner = zip(*map(_quarter, part.core, part.window, image.shape), strict=True)
+        strength[core] = found[inner]
+    mask = _foreground(strength, padded.shape)
+    for part, window in zip(parts, around, strict=True):
+        inside = _framed(mask[window])
+        if inside.any():
+            yield part, _filtered(_grey(padded[window], blank[window]), inside)
+
+
+def _quarter(core: slice, window: slice, length: int) -> tuple[slice, slice]:
+    """Where a core with the frame's padding lies in quarter maps: of the picture, of a window."""
+    start = 0 if core.start == 0 else (core.start + PAD) // 4
+    stop = -(-(length + 2 * PAD) // 4) if core.stop == length else (core.stop + PAD) // 4
+    return slice(start, stop), slice(start - window.start // 4, stop - window.start // 4)
 
 
 def candidates(field: RidgeField) -> tuple[NDArray[np.float64], Evidence]:
@@ -268,13 +322,19 @@ def _shrunk(values: Any, factor: int) -> Any:
     return _resize(values, (-(-values.shape[0] // factor), -(-values.shape[1] // factor)))
 
 
-def _foreground(grey: Floats) -> NDArray[np.uint8]:
-    """Where the gradient is strong, as one area without holes, uint8."""
+def _strength(grey: Floats) -> Floats:
+    """Gradient within about 7 px, at a quarter of the size."""
+    import cv2
+
+    gx, gy = cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)
+    return np.asarray(_blur(_shrunk(cv2.magnitude(gx, gy), 4), 7 / 4), np.float32)
+
+
+def _foreground(strength: Floats, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Where the gradient is strong, as one area without holes, uint8, of the full size."""
     import cv2
     from scipy import ndimage
 
-    gx, gy = cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)
-    strength = _blur(_shrunk(cv2.magnitude(gx, gy), 4), 7 / 4)
     mask = (strength > 0.22 * np.percentile(strength, 95)).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
@@ -282,11 +342,16 @@ def _foreground(grey: Floats) -> NDArray[np.uint8]:
     if count:
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
-        mask = ndimage.binary_fill_holes((sizes >= 0.15 * sizes.max())[labels])
-    shape = grey.shape[1], grey.shape[0]
-    full = cv2.resize(mask.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST)
-    inside = np.zeros(full.shape, np.uint8)
-    inside[PAD:-PAD, PAD:-PAD] = full[PAD:-PAD, PAD:-PAD]
+        whole = ndimage.binary_fill_holes((sizes >= 0.15 * sizes.max())[labels])
+        mask = np.asarray(whole, np.uint8)
+    size = shape[1], shape[0]
+    return _framed(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
+
+
+def _framed(mask: Any) -> NDArray[np.uint8]:
+    """Clear the outer `PAD` pixels, where no filter may start."""
+    inside = np.zeros(mask.shape, np.uint8)
+    inside[PAD:-PAD, PAD:-PAD] = mask[PAD:-PAD, PAD:-PAD]
     return inside
 
 

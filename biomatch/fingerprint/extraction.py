@@ -209,7 +209,7 @@ def enhance(source: Source, ppi: float | None = None) -> NDArray[np.uint8]:
     """
     from biomatch.fingerprint import classical
 
-    return classical.picture(classical.enhance(prepare(source, ppi).image))
+    return classical.shown(prepare(source, ppi).image)
 
 
 def from_minutiae(

@@ -73,6 +73,13 @@ def test_resolution_of_the_file_is_used(tmp_path):
     assert prepare(path, 600).image.shape == (500, 500)
 
 
+@pytest.mark.parametrize(("ppi", "side"), [(1000, 200), (569, 351), (512, 391), (250, 800)])
+def test_any_true_resolution_is_brought_to_500(ppi, side):
+    ready = prepare(ridges(400, 400), ppi)
+    assert ready.image.shape == (side, side)
+    assert ready.ppi == ppi
+
+
 def test_minutiae_are_in_pixels_at_500_ppi():
     at_500 = fingerprint.extract(ridges(320, 320), 500).minutiae.above(0.5)
     at_1000 = fingerprint.extract(ridges(640, 640, 18), 1000).minutiae.above(0.5)
