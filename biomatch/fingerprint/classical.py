@@ -335,9 +335,10 @@ def _foreground(strength: Floats, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     import cv2
     from scipy import ndimage
 
-    mask = (strength > 0.22 * np.percentile(strength, 95)).astype(np.uint8)
+    strong = (strength > 0.22 * np.percentile(strength, 95)).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
+    closed = cv2.morphologyEx(strong, cv2.MORPH_CLOSE, kernel)
+    mask = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel), np.uint8)
     labels, count = ndimage.label(mask)
     if count:
         sizes = np.bincount(labels.ravel())
