@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from biomatch.dna.files.safexml import Node
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
 
@@ -49,6 +50,11 @@ class Cell:
     line: int
     column: int
     title: str
+
+    @classmethod
+    def of(cls, node: Node) -> "Cell":
+        """Take an XML element for a cell: its text, place and tag."""
+        return cls(node.value, node.line, node.column, node.tag)
 
     @property
     def where(self) -> str:
