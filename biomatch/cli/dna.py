@@ -257,7 +257,7 @@ def _locus_rows(path: Path, profile: "DnaProfile") -> list[dict[str, Any]]:
     "--rules",
     default="moderate",
     show_default=True,
-    help="high, moderate, low, pruem-2008, interpol-six.",
+    help="high, moderate, low, pruem, interpol, or a full name (biomatch dna rules).",
 )
 @click.option("--min-loci", type=click.IntRange(1), help="Least number of loci compared.")
 @click.option("--max-mismatches", type=click.IntRange(0), help="Mismatches still reported.")

@@ -91,8 +91,6 @@ class DnaOptions:
         )
 
 
-_RULES = {"pruem": "pruem-2008", "interpol": "interpol-six"}
-
 _NAMES = (
     "stringency",
     "max_mismatches",
@@ -215,7 +213,7 @@ def _rules(values: Mapping[str, Any]) -> RuleSet:
     stringency = str(values.get("stringency") or "moderate")
     if stringency not in {"high", "moderate", "low"}:
         raise OptionError(f"stringency is {stringency!r}; give high, moderate or low")
-    chosen = rule_set(stringency if name == "codis" else _RULES.get(name, name))
+    chosen = rule_set(stringency if name == "codis" else name)
     limits = {
         key: None if values.get(key) is None else _count(values, key, 0)
         for key in ("min_loci", "max_mismatches")
