@@ -60,19 +60,37 @@ def evaluate() -> None:
     default="leader",
     help="Which minutiae extractor.",
 )
+@click.option("--workers", type=click.IntRange(1, 256), default=1, help="Processes that extract.")
 @JSON_OUT
 @output_options
 def fingerprint(
-    *, folder: Path, ppi: float | None, extractor: str, json_out: Path | None, format_: str
+    *,
+    folder: Path,
+    ppi: float | None,
+    extractor: str,
+    workers: int,
+    json_out: Path | None,
+    format_: str,
 ) -> None:
     """Compare all prints of FOLDER: files named FINGER_IMPRESSION.png.
 
     FOLDER holds such files, or folders of them. All cross-finger pairs are
     impostors; 1:N has impression 1 as gallery and 4 to 8 as probes.
     """
+    from biomatch.cli.progress import progress
     from biomatch.evaluation.fingerprint import evaluate as run
+    from biomatch.evaluation.fingerprint import find_sets
 
-    _finish(run(folder, ppi=ppi, extractor=extractor), json_out, format_)
+    total = sum(len(prints) for prints in find_sets(folder))
+    with progress("prints", total) as advance:
+        result = run(
+            folder,
+            ppi=ppi,
+            extractor=extractor,
+            workers=workers,
+            progress=lambda *_step: advance(),
+        )
+    _finish(result, json_out, format_)
 
 
 @evaluate.command(
