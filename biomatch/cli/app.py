@@ -5,10 +5,11 @@ Values come from flags, then environment variables, then ``biomatch.toml``.
 
 import importlib
 import os
+import warnings
 from collections.abc import Sequence
 from gettext import gettext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "dna": "biomatch.cli.dna:dna",
     "enrol": "biomatch.cli.enrol:enrol",
     "evaluate": "biomatch.cli.evaluate:evaluate",
+    "face": "biomatch.cli.face:face",
     "gallery": "biomatch.cli.galleries:gallery",
     "index": "biomatch.cli.index:index",
     "info": "biomatch.cli.info:info",
@@ -106,7 +108,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn errors into a sentence and an exit code."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _say_warning
+                return super().invoke(ctx)
         except BiomatchError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
@@ -116,6 +120,21 @@ class Commands(click.Group):
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show our own warnings as a sentence, and others with their place in the code."""
+    text = f"Warning: {message}"
+    if not category.__module__.startswith("biomatch."):
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+    click.echo(text, err=file is None, file=file)
 
 
 def _settle(ctx: click.Context, name: str, command: click.Command) -> None:
@@ -149,14 +168,22 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{path}: is not valid TOML ({error})") from error
-    known = {*COMMANDS, "db", "models", "quiet", "threads"}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise click.UsageError(f"{path}: unknown setting '{unknown[0]}'; see 'biomatch --help'")
+    _check_settings(path, settings)
     ctx.default_map = settings
     return path
+
+
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    kinds: dict[str, type] = dict.fromkeys(COMMANDS, dict)
+    kinds |= {"db": str, "models": str, "quiet": bool, "threads": int}
+    names = {dict: "a table", str: "text in quotes", bool: "true or false", int: "a number"}
+    for name, value in settings.items():
+        if name not in kinds:
+            raise click.UsageError(f"{path}: unknown setting '{name}'; see 'biomatch --help'")
+        if not isinstance(value, kinds[name]):
+            raise click.UsageError(f"{path}: '{name}' must be {names[kinds[name]]}")
 
 
 def _threads(count: int) -> None:
