@@ -252,7 +252,7 @@ class Database:
         options
             Extraction options of the modality.
         attach
-            Keep the source file in the database.
+            Keep the source file in the database; an error for a source that is no file.
         duplicates
             ``"skip"``: a source enrolled before for the same subject is not enrolled again,
             and for another subject it is an error; ``"allow"``: it is enrolled again.
