@@ -168,14 +168,22 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{path}: is not valid TOML ({error})") from error
-    known = {*COMMANDS, "db", "models", "quiet", "threads"}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise click.UsageError(f"{path}: unknown setting '{unknown[0]}'; see 'biomatch --help'")
+    _check_settings(path, settings)
     ctx.default_map = settings
     return path
+
+
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    kinds: dict[str, type] = dict.fromkeys(COMMANDS, dict)
+    kinds |= {"db": str, "models": str, "quiet": bool, "threads": int}
+    names = {dict: "a table", str: "text in quotes", bool: "true or false", int: "a number"}
+    for name, value in settings.items():
+        if name not in kinds:
+            raise click.UsageError(f"{path}: unknown setting '{name}'; see 'biomatch --help'")
+        if not isinstance(value, kinds[name]):
+            raise click.UsageError(f"{path}: '{name}' must be {names[kinds[name]]}")
 
 
 def _threads(count: int) -> None:

@@ -99,7 +99,7 @@ class DnaGallery:
         strong = [table for table, is_weak in zip(tables, weak, strict=True) if not is_weak]
         found = iter(self.index.search(strong, max_mismatches))
         return [
-            query.scan() if is_weak else next(found)
+            query.scan()[0] if is_weak else next(found)
             for query, is_weak in zip(queries, weak, strict=True)
         ]
 
@@ -127,15 +127,15 @@ class DnaGallery:
         queries = [self.query(probe, rules) for probe in probes]
         found = [np.zeros(0, np.int64) for _ in queries]
         live = [number for number, query in enumerate(queries) if query.possible and len(self)]
+        barred = self._barred(rules)
         if method == "scan":
-            rows = [queries[number].scan() for number in live]
-        else:
-            rows = self.candidates([queries[number] for number in live], rules.max_mismatches)
+            for number in live:
+                hits = queries[number].settle(*queries[number].scan(), barred)
+                found[number] = self._permitted(hits, allowed)
+            return found
+        rows = self.candidates([queries[number] for number in live], rules.max_mismatches)
         for number, candidates in zip(live, rows, strict=True):
-            kept = self._permitted(candidates, allowed)
-            found[number] = queries[number].verify(
-                kept, self._barred(rules), scanned=method == "scan"
-            )
+            found[number] = queries[number].verify(self._permitted(candidates, allowed), barred)
         return found
 
     def _barred(self, rules: RuleSet) -> NDArray[np.bool_] | None:

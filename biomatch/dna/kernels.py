@@ -7,14 +7,14 @@ All kernels read one array ``codes`` of shape (loci, profiles), uint16, one code
 - ``a | b << 8``: alleles a < b of the locus' dictionary (1 to 239), b = 0 for a homozygote;
 - `IRREGULAR` and above: any other genotype (three alleles, wildcards, ``<x``), interned.
 
-A block of profiles is kept in the cache while the loci are visited one after the other, and is
-left as soon as no profile in it can still match. The kernels release the GIL.
+A block of profiles is kept in the cache while the loci are visited one after the other; the few
+profiles that are left then are followed through the other loci. The kernels release the GIL.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit, uint16
+from numba import njit, uint16, uint32, uint64
 from numpy.typing import NDArray
 
 __all__ = [
@@ -35,8 +35,11 @@ __all__ = [
 IRREGULAR = 0xF000
 """Codes from here on stand for interned genotypes of any shape."""
 
-BLOCK = 8192
-"""Profiles a block: 16 KiB of codes a locus, so that block and counters stay in the L1 cache."""
+BLOCK = 2048
+"""Profiles a block: a page of codes a locus, so that block and counters stay in the L1 cache."""
+
+AHEAD = 1024
+"""Codes fetched ahead of their use when rows lie far apart."""
 
 PAIRS = 0
 """Test form: the genotype is one of three given codes."""
@@ -100,21 +103,19 @@ def filter_bytes(codes: Any, rows: Any, nibbles: Any, places: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _mark_pairs(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
-    """Count rows whose genotype is none of three codes; irregular ones pass here."""
+def _mark_pairs(column: Any, values: Any, wrong: Any) -> None:
+    """Count rows whose genotype is none of three codes; untyped and irregular ones pass here."""
     first, second, third = values[0], values[1], values[2]
     for i in range(column.shape[0]):
         code = column[i]
         fits = (code == first) | (code == second) | (code == third)
-        free = code == uint16(0)
-        passes = fits | free | (code >= uint16(IRREGULAR))
-        untyped[i] += uint16(free)
+        passes = fits | (code == uint16(0)) | (code >= uint16(IRREGULAR))
         wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
-def _mark_slots(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
-    """Count rows without either of two alleles; irregular ones pass here.
+def _mark_slots(column: Any, values: Any, wrong: Any) -> None:
+    """Count rows without either of two alleles; untyped and irregular ones pass here.
 
     The high byte is compared in place: with no shift the loop stays in 16-bit lanes.
     """
@@ -125,59 +126,126 @@ def _mark_slots(column: Any, values: Any, wrong: Any, untyped: Any) -> None:
         low = uint16(code & uint16(0xFF))
         high = uint16(code & uint16(0xFF00))
         fits = (low == first) | (high == first_high) | (low == second) | (high == second_high)
-        free = code == uint16(0)
-        passes = fits | free | (code >= uint16(IRREGULAR))
-        untyped[i] += uint16(free)
+        passes = fits | (code == uint16(0)) | (code >= uint16(IRREGULAR))
         wrong[i] += uint16(not passes)
 
 
 @njit(cache=True, nogil=True)
-def _mark_table(column: Any, table: Any, wrong: Any, untyped: Any) -> None:
+def _mark_table(column: Any, table: Any, wrong: Any) -> None:
     """Count rows whose code the table does not accept."""
     for i in range(column.shape[0]):
-        code = column[i]
-        untyped[i] += uint16(code == uint16(0))
-        wrong[i] += uint16(1) - uint16(table[code])
+        wrong[i] += uint16(1) - uint16(table[column[i]])
 
 
 @njit(cache=True, nogil=True)
-def _mark(column: Any, form: Any, values: Any, table: Any, wrong: Any, untyped: Any) -> None:
+def _mark(column: Any, form: Any, values: Any, table: Any, wrong: Any) -> None:
     if form == PAIRS:
-        _mark_pairs(column, values, wrong, untyped)
+        _mark_pairs(column, values, wrong)
     elif form == SLOTS:
-        _mark_slots(column, values, wrong, untyped)
+        _mark_slots(column, values, wrong)
     else:
-        _mark_table(column, table, wrong, untyped)
+        _mark_table(column, table, wrong)
 
 
 @njit(cache=True, nogil=True)
-def _within(counts: Any, limit: Any) -> Any:
-    """Count the entries that do not exceed the limit."""
-    n = 0
+def _mark_untyped(column: Any, untyped: Any) -> None:
+    for i in range(column.shape[0]):
+        untyped[i] += uint16(column[i] == uint16(0))
+
+
+@njit(cache=True, nogil=True)
+def _flag(counts: Any, limit: Any, flags: Any) -> None:
+    """Write 1 for each row within the limit, else 0."""
     for i in range(counts.shape[0]):
-        n += counts[i] <= limit
-    return n
+        flags[i] = counts[i] <= limit
 
 
 @njit(cache=True, nogil=True)
-def _flag(wrong: Any, untyped: Any, limits: Any, flags: Any) -> None:
-    """Write 1 for each row that is within both limits, else 0."""
-    most_wrong, most_untyped = limits[0], limits[1]
-    for i in range(wrong.shape[0]):
-        flags[i] = (wrong[i] <= most_wrong) & (untyped[i] <= most_untyped)
+def _collect(flags: Any, wrong: Any, start: Any, rows: Any, sums: Any, size: Any) -> Any:
+    """Append the flagged rows of a block, what they failed in bits 24 to 31 of their sums.
 
-
-@njit(cache=True, nogil=True)
-def _collect(flags: Any, start: Any, found: Any, size: Any) -> Any:
-    """Append the flagged rows of a block; eight unflagged rows are passed over at once."""
+    Eight unflagged rows are passed over at once. In a word of eight flags the lowest one set is
+    ``1 << 8 j``; multiplied by the magic number it brings j to the top byte.
+    """
     words = flags.view(np.uint64)
-    for place in range(words.shape[0]):
-        if words[place] == 0:
-            continue
-        for i in range(8 * place, 8 * place + 8):
-            found[size] = start + i
-            size += np.int64(flags[i])
+    magic = uint64(0x0001020304050607)
+    for number in range(words.shape[0]):
+        left = words[number]
+        while left != uint64(0):
+            lowest = left & (~left + uint64(1))
+            left ^= lowest
+            place = 8 * number + np.int64((lowest * magic) >> uint64(56))
+            rows[size] = start + place
+            sums[size] = uint32(wrong[place]) << uint32(24)
+            size += 1
     return size
+
+
+@njit(cache=True, nogil=True)
+def _narrow(column: Any, table: Any, rows: Any, sums: Any, size: Any, rule: Any) -> Any:
+    """Add one locus' outcomes to the rows left; keep those within the limit, return how many.
+
+    The codes are fetched ahead, `AHEAD` at a time: so many reads far apart overlap. Row numbers
+    are unsigned, which spares a check for negative ones.
+    """
+    shift, limit = rule
+    codes = np.empty(AHEAD, np.uint16)
+    kept = uint64(0)
+    for start in range(0, size, AHEAD):
+        n = min(AHEAD, size - start)
+        for i in range(n):
+            codes[i] = column[rows[start + i]]
+        for i in range(n):
+            total = sums[start + i] + table[codes[i]]
+            rows[kept] = rows[start + i]
+            sums[kept] = total
+            failed = ((total >> shift) & uint32(0xFF)) + (total >> uint32(24))
+            kept += uint64(failed <= limit)
+    return np.int64(kept)
+
+
+@njit(cache=True, nogil=True)
+def _decide(
+    codes: Any, columns: Any, tables: Any, tested: Any, rows: Any, sums: Any, rule: Any
+) -> Any:
+    """Add up the outcomes of all loci, row by row; returns how many rows stay within the limit.
+
+    The loci beyond the first `tested` come first: what a row has failed of those counts at once.
+    """
+    size = rows.shape[0]
+    for k in range(tested, columns.shape[0]):
+        size = _narrow(codes[columns[k]], tables[k], rows, sums, size, rule)
+    sums[:size] &= uint32(0xFFFFFF)
+    for k in range(tested):
+        size = _narrow(codes[columns[k]], tables[k], rows, sums, size, rule)
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _test_block(codes: Any, part: Any, columns: Any, tests: Any, work: Any, limits: Any) -> None:
+    """Count what each row of a block fails of the tests, and flag those that may go on."""
+    forms, values, tables = tests
+    wrong, untyped, flags = work
+    start, end = part
+    n = end - start
+    wrong[:n] = 0
+    flags[n:] = 0
+    for k in range(forms.shape[0]):
+        _mark(codes[columns[k]][start:end], forms[k], values[k], tables[k], wrong[:n])
+    _flag(wrong[:n], limits[0], flags[:n])
+    if limits[1] < forms.shape[0]:
+        untyped[:n] = 0
+        for k in range(forms.shape[0]):
+            _mark_untyped(codes[columns[k]][start:end], untyped[:n])
+        for i in range(n):
+            flags[i] &= np.uint8(untyped[i] <= limits[1])
+
+
+@njit(cache=True, nogil=True)
+def _longer(array: Any, length: Any) -> Any:
+    grown = np.empty(length, array.dtype)
+    grown[: array.shape[0]] = array
+    return grown
 
 
 @njit(cache=True, nogil=True)
@@ -187,13 +255,15 @@ def scan(
     forms: Any,
     values: Any,
     tables: Any,
-    max_mismatches: int,
+    outcomes: Any,
+    field: int,
+    limit: int,
     max_untyped: int,
 ) -> Any:
-    """Visit every profile; return the rows that may match, ascending, int64.
+    """Visit every profile; return the rows that stay within a limit, ascending, and their sums.
 
-    Irregular genotypes always pass a `PAIRS` or `SLOTS` test, so the answer is a superset
-    that `count_flags` makes exact.
+    The first loci are tested on every row by quick forms that irregular genotypes always pass;
+    the few rows left are then decided by the exact outcomes of all loci.
 
     Parameters
     ----------
@@ -202,50 +272,43 @@ def scan(
     columns
         Rows of `codes` that the probe types, the most discriminating first, int64 (n,).
     forms
-        Test form of each, int64 (n,): `PAIRS`, `SLOTS` or `TABLE`.
+        Test forms of the first of them, int64 (m,): `PAIRS`, `SLOTS` or `TABLE`.
     values
-        Codes or alleles of the test, uint16 (n, 3).
+        Codes or alleles of the tests, uint16 (m, 3).
     tables
-        Accepted codes of `TABLE` tests, uint8 (n, 65536); 1 where accepted.
-    max_mismatches
-        Rows with more tests failed are out.
+        Accepted codes of `TABLE` tests, uint8 (m, 65536); 1 where accepted.
+    outcomes
+        (n, 65536) uint32 packed counters, three of 8 bits.
+    field
+        Number of the counter (from the low end) that may not exceed `limit`.
+    limit
+        Largest value of that counter; a failed test stands for at least 1.
     max_untyped
-        Rows with more untyped loci among `columns` are out.
+        Rows with more untyped loci among the m first are out.
+
+    Returns
+    -------
+    tuple
+        (r,) rows int64 and (r,) packed sums uint32.
     """
     profiles = codes.shape[1]
-    found = np.empty(1024, np.int64)
-    size = 0
-    wrong = np.empty(BLOCK, np.uint16)
-    untyped = np.empty(BLOCK, np.uint16)
-    flags = np.empty(BLOCK, np.uint8)
-    limits = np.array([max_mismatches, max_untyped], np.uint16)
+    rows, sums, size = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), 0
+    work = np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint8)
+    limits = uint16(limit), max_untyped
     for start in range(0, profiles, BLOCK):
-        n = min(BLOCK, profiles - start)
-        wrong[:n] = 0
-        untyped[:n] = 0
-        flags[n:] = 0
-        alive = True
-        for k in range(columns.shape[0]):
-            column = codes[columns[k]][start : start + n]
-            _mark(column, forms[k], values[k], tables[k], wrong[:n], untyped[:n])
-            if k >= 4 and k % 2 == 0 and _within(wrong[:n], limits[0]) == 0:
-                alive = False
-                break
-        if not alive:
-            continue
-        if size + BLOCK >= found.shape[0]:
-            grown = np.empty(2 * (size + BLOCK), np.int64)
-            grown[:size] = found[:size]
-            found = grown
-        _flag(wrong[:n], untyped[:n], limits, flags)
-        size = _collect(flags, start, found, size)
-    return found[:size].copy()
+        part = start, min(start + BLOCK, profiles)
+        _test_block(codes, part, columns, (forms, values, tables), work, limits)
+        if size + BLOCK > rows.shape[0]:
+            rows, sums = _longer(rows, 2 * (size + BLOCK)), _longer(sums, 2 * (size + BLOCK))
+        size = _collect(work[2], work[0], start, rows, sums, size)
+    rows, sums = rows[:size], sums[:size]
+    rule = uint32(8 * field), uint32(limit)
+    size = _decide(codes, columns, outcomes, forms.shape[0], rows, sums, rule)
+    return rows[:size].astype(np.int64), sums[:size].copy()
 
 
 @njit(cache=True, nogil=True)
-def count_flags(
-    codes: Any, columns: Any, tables: Any, rows: Any, field: int, limit: int, turn: int
-) -> Any:
+def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, limit: int) -> Any:
     """Add up packed per-locus outcomes of some rows, dropping hopeless rows on the way.
 
     Parameters
@@ -255,37 +318,24 @@ def count_flags(
     columns
         Columns that the probe types, in the order to visit them, int64 (n,).
     tables
-        (n, 65536) uint32 packed counters, 8 bits a field.
+        (n, 65536) uint32 packed counters, three of 8 bits.
     rows
         Candidate rows, ascending, int64.
     field
         Number of the counter (from the low end) that may not exceed `limit`.
     limit
         Largest value of that counter.
-    turn
-        Table of the first column; the tables go round.
 
     Returns
     -------
     tuple
         (m,) surviving rows int64 and (m,) packed sums uint32.
     """
-    alive = rows.copy()
+    alive = rows.astype(np.uint32)
     sums = np.zeros(rows.shape[0], np.uint32)
-    size = rows.shape[0]
-    shift = 8 * field
-    for k in range(columns.shape[0]):
-        column = codes[columns[k]]
-        table = tables[(k + turn) % columns.shape[0]]
-        kept: Any = 0
-        for i in range(size):
-            row = alive[i]
-            total = np.int64(sums[i]) + np.int64(table[column[row]])
-            alive[kept] = row
-            sums[kept] = total
-            kept += np.int64(((total >> shift) & 0xFF) <= limit)
-        size = kept
-    return alive[:size].copy(), sums[:size].copy()
+    rule = uint32(8 * field), uint32(limit)
+    size = _decide(codes, columns, tables, 0, alive, sums, rule)
+    return alive[:size].astype(np.int64), sums[:size].copy()
 
 
 @njit(cache=True, nogil=True)

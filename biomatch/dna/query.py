@@ -130,11 +130,11 @@ class MatchQuery:
             table.add(place, nibbles, accepted, np.append(locus.weights, np.float32(0)))
         return table
 
-    def scan(self) -> RowArray:
-        """Visit all rows; a superset of the hits, ascending.
+    def scan(self) -> tuple[RowArray, NDArray[np.uint32]]:
+        """Visit all rows; a superset of the hits, ascending, with what `settle` needs.
 
-        Only so many loci are tested, the most discriminating first, that few rows are left:
-        `verify` finishes those sooner than the scan would.
+        Only so many loci are tested on every row, the most discriminating first, that few rows
+        are left.
         """
         tested = self.loci[: self._enough()]
         forms = np.zeros(len(tested), np.int64)
@@ -142,16 +142,16 @@ class MatchQuery:
         tables = np.zeros((len(tested), OVERFLOW + 1), np.uint8)
         for k, locus in enumerate(tested):
             forms[k] = self._form(locus, values[k], tables[k])
-        most_untyped = len(self.loci) - self._rules.min_loci
-        limit = self._rules.max_mismatches
-        found: RowArray = scan(
+        found: tuple[RowArray, NDArray[np.uint32]] = scan(
             self._columns.codes,
-            self.columns[: len(tested)],
+            self.columns,
             forms,
             values,
             tables,
-            limit,
-            most_untyped,
+            self.flags,
+            DEVIATIONS,
+            self._rules.max_mismatches,
+            len(self.loci) - self._rules.min_loci,
         )
         return found
 
@@ -184,9 +184,7 @@ class MatchQuery:
         table[[0, OVERFLOW]] = 1
         return TABLE
 
-    def verify(
-        self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None, *, scanned: bool = False
-    ) -> RowArray:
+    def verify(self, rows: RowArray, mixtures: NDArray[np.bool_] | None = None) -> RowArray:
         """Return the rows among `rows` (ascending) that the rule reports.
 
         Parameters
@@ -195,23 +193,23 @@ class MatchQuery:
             Candidates.
         mixtures
             Which rows of the gallery are mixtures (needed by Pruem only).
-        scanned
-            The rows come from `scan`: loci that it has not tested decide sooner.
         """
         limit = self._rules.max_mismatches
-        turn = self._enough() if scanned else 0
         alive, sums = count_flags(
-            self._columns.codes,
-            np.roll(self.columns, -turn),
-            self.flags,
-            rows,
-            DEVIATIONS,
-            limit,
-            turn,
+            self._columns.codes, self.columns, self.flags, rows, DEVIATIONS, limit
         )
-        for place in np.flatnonzero(np.isin(alive, list(self._columns.overflow))).tolist():
-            sums[place] = self._flags_of(int(alive[place]))
-        hits: RowArray = alive[self._decide(sums)]
+        return self.settle(alive, sums, mixtures)
+
+    def settle(
+        self,
+        rows: RowArray,
+        sums: NDArray[np.uint32],
+        mixtures: NDArray[np.bool_] | None = None,
+    ) -> RowArray:
+        """Return the rows that the rule reports, by their packed counters (`DEVIATIONS`)."""
+        for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
+            sums[place] = self._flags_of(int(rows[place]))
+        hits: RowArray = rows[self._decide(sums)]
         if self._rules.stringency is Stringency.PRUEM and mixtures is not None:
             hits = hits[~mixtures[hits]]
         return hits

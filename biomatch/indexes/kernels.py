@@ -8,7 +8,7 @@ from numba import njit
 __all__ = ["best_rows"]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def best_rows(vectors: Any, query: Any, size: int) -> tuple[Any, Any]:
     """Find the `size` rows with the highest inner products, in no particular order.
 

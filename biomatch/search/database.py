@@ -94,8 +94,8 @@ def open(  # noqa: A001 - the public name
     threads
         Threads that search the segments of a gallery side by side; 0 = the calling thread.
     processes
-        Worker processes that do so instead (see `biomatch.search.pool`); with `cluster`, Ray
-        actors (default 4).
+        Processes that do so instead, this one included unless there is a deadline (see
+        `biomatch.search.pool`); with `cluster`, Ray actors (default 4).
     cluster
         Address of a Ray cluster whose nodes search, or ``"local"`` to start one on this machine
         (see `biomatch.search.cluster`).

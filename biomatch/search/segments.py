@@ -208,9 +208,9 @@ def open_segment(modality: Modality[Any], folder: Path, *, check: bool = True) -
         A file is missing, cut short, changed or added; the message names it.
     """
     manifest = read_manifest(folder)
-    if check:
-        _check_files(folder, manifest)
     try:
+        if check:
+            _check_files(folder, manifest)
         part = Part(
             name=folder.name,
             modality=str(manifest["modality"]),
@@ -225,7 +225,7 @@ def open_segment(modality: Modality[Any], folder: Path, *, check: bool = True) -
                 str(manifest["audit_hash"]),
             ),
         )
-    except (KeyError, OSError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, AttributeError, OSError, ValueError, RuntimeError) as error:
         raise DamagedIndexError(f"segment {folder}: {error}; rebuild the index") from error
     if len(part.gallery) != manifest["count"] or len(part.columns) != manifest["count"]:
         raise DamagedIndexError(f"segment {folder}: rows and manifest disagree; rebuild the index")
@@ -242,7 +242,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedIndexError(
             f"segment {folder}: no readable manifest ({error}); rebuild the index"
         ) from error

@@ -69,7 +69,7 @@ def test_filter_alone_is_a_superset(
     table = query.filter_table(built.index)
     passed = built.index.search([table], rules.max_mismatches)[0]
     assert set(expected(probe, references, rules)) <= set(passed.tolist())
-    assert set(expected(probe, references, rules)) <= set(query.scan().tolist())
+    assert set(expected(probe, references, rules)) <= set(query.scan()[0].tolist())
 
 
 @QUICK

@@ -147,3 +147,42 @@ def test_an_empty_index_finds_nothing():
     scores, rows = VectorIndex.build(np.empty((0, 8), np.float32)).search(np.ones((1, 8)), 3)
     assert rows.tolist() == [[-1, -1, -1]]
     assert np.isneginf(scores).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    n=st.integers(1, 300),
+    k=st.integers(1, 40),
+    length=st.floats(1e-3, 1e3),
+    spiky=st.booleans(),
+)
+def test_rounded_values_drop_no_row_of_the_best(seed, n, k, length, spiky):
+    """Scores a rounding step apart, rows of one large value and zeros, rows that are zero."""
+    rng = np.random.default_rng(seed)
+    x = unit(rng, 1, 16) + rng.standard_normal((n, 16)).astype(np.float32) * 1e-3
+    if spiky:
+        x[::3, 0] = 50
+    x[::7] = 0
+    query = (length * unit(rng, 1, 16))[0]
+    rows = rng.permutation(n)
+    kept = rows[module._possible(query, rows, k, *module._rounded(x))]
+    best = np.argsort(-(x.astype(np.float64) @ query), kind="stable")[:k]
+    assert set(best.tolist()) <= set(kept.tolist())
+
+
+def test_rounded_values_drop_most_rows():
+    rng = np.random.default_rng(4)
+    x = unit(rng, 4000, 128)
+    kept = module._possible(x[0], np.arange(4000), 20, *module._rounded(x))
+    assert np.count_nonzero(kept) < 400
+
+
+def test_an_old_index_without_rounded_values_answers_the_same(tmp_path: Path, mated):
+    x, q = mated
+    index = VectorIndex.build(x, exact=False)
+    index.save(tmp_path)
+    (tmp_path / module.FINE).unlink()
+    again = VectorIndex.open(tmp_path)
+    for a, b in zip(index.search(q, 10), again.search(q, 10), strict=True):
+        assert np.array_equal(a, b)
