@@ -6,12 +6,13 @@ broken on purpose), runs the batch undisturbed, runs it again on a second databa
 sha256, candidate lists, error reports, summaries. The memory of the processes is sampled.
 
 The material: DNA tables of one profile, ISO minutiae records (jittered copies of the synthetic
-prints), views of the two photographs under many names, and a few print images. It is made for
-load: its candidate lists say nothing about accuracy.
+prints), views of the two photographs under many names, and parts of the print images. It is made
+for load: its candidate lists say nothing about accuracy.
 """
 
 import csv
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -32,8 +33,8 @@ from biomatch.formats.minutiae_record import Standard
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
-SAMPLES = {"dna": 2600, "records": 1200, "faces": 1100, "prints": 100}
-PROBES = {"dna": 100, "records": 50, "faces": 45, "prints": 5}
+SAMPLES = {"dna": 1400, "records": 400, "faces": 2400, "prints": 800}
+PROBES = {"dna": 60, "records": 20, "faces": 80, "prints": 40}
 BROKEN_EVERY = 50
 SEED = 5000
 
@@ -143,38 +144,45 @@ def write(folder: Path, amounts: dict[str, int], seed: int, *, broken: bool) -> 
 
 @dataclass
 class Run:
-    """One process: exit code, wall seconds, and its resident memory over time in MiB."""
+    """One process: exit code, wall seconds, and (items done, its own memory in MiB) over time."""
 
     code: int = 0
     seconds: float = 0.0
-    memory: list[float] = field(default_factory=list)
+    memory: list[tuple[int, float]] = field(default_factory=list)
     told: dict[str, object] = field(default_factory=dict)
 
-    def growth(self) -> float:
-        """Mean memory of the last quarter minus that of the second, in MiB."""
-        quarter = max(len(self.memory) // 4, 1)
-        second = np.mean(self.memory[quarter : 2 * quarter] or self.memory[:1] or [0])
-        return float(np.mean(self.memory[-quarter:] or [0]) - second)
+    def quarters(self) -> list[int]:
+        """Memory when a quarter, a half, three quarters and all of this run's items were done."""
+        if not self.memory:
+            return []
+        first, last = self.memory[0][0], self.memory[-1][0]
+        marks = [first + (last - first) * part / 4 for part in (1, 2, 3, 4)]
+        return [round(next(size for count, size in self.memory if count >= mark)) for mark in marks]
 
 
-def resident(pid: int) -> float:
-    """Resident memory of a process in MiB."""
+def owned(pid: int) -> float:
+    """Resident memory of a process in MiB, mapped files (libraries, segments) left out."""
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except (OSError, IndexError):
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
         return 0.0
-    return int(pages) * 4096 / 2**20
+    found = re.search(r"RssAnon:\s+(\d+) kB", text)
+    return int(found[1]) / 1024 if found else 0.0
 
 
-def biomatch(*arguments: object, kill_when: Path | None = None, count: int = 0) -> Run:
-    """Run the command; with `kill_when`, kill -9 once `count` items are done."""
+def biomatch(*arguments: object, watch: Path | None = None, kill_at: int = 0) -> Run:
+    """Run the command, watching `watch` fill; with `kill_at`, kill -9 at that many items."""
     run, began = Run(), time.monotonic()
     command = [sys.executable, "-m", "biomatch", "-q", *map(str, arguments), "--format", "json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
     while process.poll() is None:
-        time.sleep(0.25)
-        run.memory.append(resident(process.pid))
-        if kill_when is not None and done(kill_when) >= count:
+        time.sleep(0.5)
+        if watch is None:
+            continue
+        count, size = done(watch), owned(process.pid)
+        if size:
+            run.memory.append((count, size))
+        if kill_at and count >= kill_at:
             process.send_signal(signal.SIGKILL)
     out = process.stdout.read() if process.stdout else b""
     run.code, run.seconds = process.returncode, time.monotonic() - began
@@ -225,12 +233,12 @@ def night(work: Path, gallery: Path, probes: Path, *, disturbed: bool) -> dict[s
     runs = {}
     if disturbed:
         results.mkdir()
-        runs["enrol, killed"] = biomatch(*enrol, kill_when=db, count=sum(SAMPLES.values()) // 2)
-    runs["enrol"] = biomatch(*enrol)
+        runs["enrol, killed"] = biomatch(*enrol, watch=db, kill_at=sum(SAMPLES.values()) // 2)
+    runs["enrol"] = biomatch(*enrol, watch=db)
     if disturbed:
         half = sum(PROBES.values()) // 2
-        runs["search, killed"] = biomatch(*search, kill_when=results, count=half)
-    runs["search"] = biomatch(*search)
+        runs["search, killed"] = biomatch(*search, watch=results, kill_at=half)
+    runs["search"] = biomatch(*search, watch=results)
     return runs
 
 
@@ -247,10 +255,9 @@ def main() -> None:
     for title, runs in (("undisturbed", quiet), ("killed and resumed", killed)):
         print(title)
         for name, run in runs.items():
-            peak = max(run.memory, default=0)
             print(
-                f"  {name:15} exit {run.code:3}  {run.seconds:7.1f} s  peak {peak:6.0f} MiB  "
-                f"growth {run.growth():+6.1f} MiB  {run.told}"
+                f"  {name:15} exit {run.code:3}  {run.seconds:7.1f} s  "
+                f"MiB at the quarters {run.quarters()}  {run.told}"
             )
     one, other = state(work / "quiet"), state(work / "killed")
     for key in one:

@@ -1,20 +1,31 @@
-"""Cost of the whole engine on a face gallery: enrol, build, open, search, change, rebuild.
+"""Cost of the whole engine by size of the gallery, and what a nation's load would take.
 
-    OMP_NUM_THREADS=1 python benchmarks/scale.py [records] [folder]
+    export OMP_NUM_THREADS=1
+    python benchmarks/scale.py build face 1000000 FOLDER        # fill, index, keep in FOLDER
+    python benchmarks/scale.py measure face 1000000 FOLDER [segments]
+    python benchmarks/scale.py change 1000000 FOLDER            # add and delete 1 %, faces
+    python benchmarks/scale.py plan FOLDER                      # fit, table, picture
 
-Templates carry 128-d vectors drawn from identities as in `vector_index.py`. Everything runs
-through `biomatch.open`, with audit rows and recorded searches. CPU time is the process's own.
-The folder is kept when it is given, and used again when it holds the database.
+Everything runs through `biomatch.open`, with audit rows and recorded searches; templates are
+made up (see `galleries.py`), so only costs are measured here, not accuracy. CPU time is the
+process's own, one thread.
+
+``plan`` fits, for each modality, CPU time a search = fixed + row * records + segment * segments
+to what ``measure`` found (by non-negative least squares on the relative errors). A search has a
+fixed part (Python, SQL, audit row); stage 1 grows with the records; stage 2 compares a shortlist
+in each segment, so it grows with the segments. INTERPOL's load is then laid out over segments
+of the size that biomatch builds, with one core searching one part of the gallery at a time.
 """
 
+import itertools
 import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,155 +33,260 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import biomatch  # noqa: E402
-from benchmarks.faces import MODALITY, MODEL_ID, face  # noqa: E402
+from benchmarks import distractors, dna_profiles  # noqa: E402
+from benchmarks.dedup import again  # noqa: E402
+from benchmarks.faces import face  # noqa: E402
+from benchmarks.galleries import faces, fill, print_of, profiles  # noqa: E402
 from benchmarks.vector_index import identities, resident  # noqa: E402
-from biomatch.database import schema  # noqa: E402
+from biomatch.search.index import SEGMENT_ROWS  # noqa: E402
 
-LOAD = 212.0  # searches a second: INTERPOL's 5e9 in nine months
+LOAD = 212.0
+"""Searches a second: INTERPOL's 5e9 in nine months."""
 RECORDS = 128e6
+FIGURE = Path(__file__).parent / "figures" / "scale.png"
+PROBES = {"face": (200, 1000), "fingerprint": (20, 40), "dna": (50, 100)}
+"""Searches one by one, and in one batch."""
 
 
-def timed(call: Callable[[], object]) -> tuple[float, float]:
-    """CPU and wall seconds of one call."""
-    cpu, wall = time.process_time(), time.perf_counter()
+def timed(call: Callable[[], object]) -> float:
+    """CPU seconds of one call."""
+    start = time.process_time()
     call()
-    return time.process_time() - cpu, time.perf_counter() - wall
+    return time.process_time() - start
 
 
-def enrol(db: biomatch.Database, vectors: np.ndarray, prefix: str) -> None:
-    items = ({"source": face(v), "subject": f"{prefix}{i}"} for i, v in enumerate(vectors))
-    rejected = [
-        r
-        for r in db.enrol_many(items, modality="face", commit_every=5000)
-        if not hasattr(r, "sample")
-    ]
-    assert not rejected, rejected[:1]
+# Galleries
 
 
-def searched(db: biomatch.Database, probes: np.ndarray) -> list[str]:
-    return [db.search(face(p), modality="face", explain=0)[0].subject for p in probes]
+def templates(modality: str, count: int) -> Iterator[Any]:
+    if modality == "face":
+        return faces(identities(count, 128)[0])
+    if modality == "dna":
+        return profiles(dna_profiles.database(count)[1])
+    offsets, points = distractors.generate(count, 5)
+    return (print_of(points[a:b]) for a, b in itertools.pairwise(offsets))
 
 
-def fill(db: biomatch.Database, gallery: np.ndarray) -> None:
-    """Write records in bulk, with one audit row a block: only to have something to measure."""
-    at = "2026-01-01T00:00:00.000Z"
-    for start in range(0, len(gallery), 20_000):
-        block = gallery[start : start + 20_000]
-        with db.store.write() as writer:
-            first = writer.draw(3 * len(block))
-            people, samples, templates = [], [], []
-            for i, vector in enumerate(block):
-                key = first + 3 * i
-                name = f"p{start + i}"
-                people.append(
-                    {"key": key, "id": name, "reference": name, "metadata": "{}", "created_at": at}
-                )
-                samples.append(
-                    {"key": key + 1, "subject_key": key, "modality": "face", "gallery": "main",
-                     "finger_position": 0, "impression": "unknown", "quality": 50.0,
-                     "sha256": name, "part": 0, "created_at": at}
-                )  # fmt: skip
-                templates.append(
-                    {"key": key + 2, "seq": key + 2, "sample_key": key + 1, "subject_key": key,
-                     "modality": "face", "model_id": MODEL_ID,
-                     "blob": MODALITY.dumps(face(vector))}
-                )  # fmt: skip
-            writer.insert(schema.subjects, people)
-            writer.insert(schema.samples, samples)
-            writer.insert(schema.templates, templates)
-            writer.audit("fill", {"records": len(block)})
+def probes(modality: str, count: int, wanted: int) -> list[Any]:
+    """Other samples of the gallery's first people (DNA: their profiles)."""
+    if modality == "face":
+        return [face(v) for v in identities(min(count, 100_000), 128)[1][:wanted]]
+    if modality == "dna":
+        return list(itertools.islice(profiles(dna_profiles.database(count)[1]), wanted))
+    rng = np.random.default_rng(3)
+    offsets, points = distractors.generate(wanted, 5)
+    return [print_of(again(points[a:b], rng)) for a, b in itertools.pairwise(offsets)]
 
 
-def grown(path: Path, gallery: np.ndarray, out: dict[str, float]) -> None:
-    """Fill a database that does not exist yet."""
+def build(modality: str, count: int, folder: Path) -> None:
+    path = folder / f"{modality}-{count}.db"
+    out: dict[str, float] = {"records": count}
     with biomatch.open(path) as db:
-        cpu, wall = timed(lambda: enrol(db, gallery[:5000], "p"))
-        out["enrol_cpu_ms"] = cpu / 5000 * 1000
-        out["enrol_per_wall_s"] = 5000 / wall
-        db.delete(*(f"p{i}" for i in range(5000)))
-        fill(db, gallery)
-        out["build_cpu_s"] = timed(lambda: db.index_rebuild("face"))[0]
+        out["fill_cpu_s"] = timed(lambda: fill(db, templates(modality, count), modality))
+        out["index_cpu_s"] = timed(lambda: db.index_rebuild(modality))
+    out["sql_bytes"] = path.stat().st_size
+    out["index_bytes"] = size_of(path)
+    keep(folder / f"{modality}-{count}-build.json", out)
 
 
-def opened(path: str, probe_file: str) -> None:
+def size_of(path: Path) -> int:
+    return sum(p.stat().st_size for p in Path(f"{path}.index").rglob("*") if p.is_file())
+
+
+def keep(path: Path, out: dict[str, Any]) -> None:
+    path.write_text(json.dumps(out), encoding="utf-8")
+    for name, value in out.items():
+        print(f"{name:28} {value:.4g}" if isinstance(value, float) else f"{name:28} {value}")
+
+
+# Searches
+
+
+def measure(modality: str, count: int, folder: Path, segments: int | None) -> None:
+    """Let a fresh process search; `segments` builds the index anew in so many segments."""
+    path = folder / f"{modality}-{count}.db"
+    if segments is not None:
+        with biomatch.open(path) as db:
+            db.index_rebuild(modality, segments=segments)
+    done = subprocess.run(
+        [sys.executable, __file__, "open", modality, str(count), str(path)],
+        stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    out = json.loads(done.stdout.splitlines()[-1])
+    keep(folder / f"{modality}-{count}-{out['segments']}-search.json", out)
+
+
+def opened(modality: str, count: int, path: str) -> None:
     """Print what a fresh process pays: opening, searching one by one and in a batch, memory."""
-    probes = np.load(probe_file)
-    out = {}
+    singly, together = PROBES[modality]
+    questions = probes(modality, count, together)
     db = biomatch.open(path)
-    cpu, wall = timed(lambda: db.index("face").view())
-    out["open_cpu_s"], out["open_wall_s"] = cpu, wall
-    searched(db, probes[:20])
-    cpu, wall = timed(lambda: searched(db, probes[:200]))
-    out["search_cpu_ms"], out["search_wall_ms"] = cpu / 200 * 1000, wall / 200 * 1000
-    batch = [face(p) for p in probes]
-    cpu, _ = timed(lambda: list(db.search_many(batch, modality="face")))
-    out["batch_cpu_ms"] = cpu / len(batch) * 1000
-    names = [a[0].subject for a in db.search_many(batch, modality="face")]
-    out["rank1"] = float(np.mean([n == f"p{i}" for i, n in enumerate(names)]))
-    some = batch[:100]
-    exact = [a[0].subject for a in db.search_many(some, modality="face", exhaustive=True)]
-    out["rank1_exact_of_100"] = float(np.mean([n == f"p{i}" for i, n in enumerate(exact)]))
-    out["rank1_fast_of_100"] = float(np.mean([n == f"p{i}" for i, n in enumerate(names[:100])]))
-    out["rss_mb"] = resident()
+    before = resident()
+    out: dict[str, Any] = {"records": count}
+    out["open_cpu_s"] = timed(lambda: db.index(modality).view())
+    out["segments"] = len(db.index(modality).view().parts)
+    settings: dict[str, Any] = {"modality": modality, "explain": 0}
+    for question in questions[:3]:
+        db.search(question, **settings)
+    few = questions[:singly]
+    out["single_ms"] = timed(lambda: [db.search(q, **settings) for q in few]) / len(few) * 1e3
+    answers: list[Any] = []
+    cost = timed(lambda: answers.extend(db.search_many(questions, **settings)))
+    out["batch_ms"] = cost / len(questions) * 1e3
+    out["rank1"] = float(
+        np.mean([[c.subject for c in a[:1]] == [f"p{i}"] for i, a in enumerate(answers)])
+    )
+    out["memory_mb"] = resident() - before
     print(json.dumps(out))
 
 
-def changed(path: Path, out: dict[str, float], count: int) -> None:
-    """Add and delete 1 %, then compare with a rebuild, in cost and in results."""
+# Changes
+
+
+def change(count: int, folder: Path) -> None:
+    """Add 1 %, delete 1 %, then compare with a rebuild, in cost and in results."""
     rng = np.random.default_rng(9)
     new = rng.standard_normal((count // 100, 128)).astype(np.float32)
-    probes = [face(v) for v in new[:50]]
-    with biomatch.open(path) as db:
+    old = sorted(rng.choice(count, count // 100, replace=False).tolist())
+    questions = [face(v) for v in new[:100]] + probes("face", count, 200)
+    out: dict[str, Any] = {"records": count}
+    with biomatch.open(folder / f"face-{count}.db") as db:
         index = db.index("face")
         index.view()
         tag = f"x{time.time_ns()}-"
-        out["add_1pct_records_cpu_s"] = timed(lambda: enrol(db, new, tag))[0]
-        out["add_1pct_index_cpu_s"] = timed(index.view)[0] + timed(index.flush)[0]
-        doomed = [f"{tag}{i}" for i in range(len(new) // 2, len(new))]
-        out["delete_half_pct_records_cpu_s"] = timed(lambda: db.delete(*doomed))[0]
-        out["delete_half_pct_index_cpu_s"] = timed(index.view)[0]
+        items = ({"source": face(v), "subject": f"{tag}{i}"} for i, v in enumerate(new))
+        out["enrol_cpu_s"] = timed(lambda: db.enrol_many(items, modality="face", commit_every=5000))
+        out["add_index_cpu_s"] = timed(index.view) + timed(index.flush)
+        present = [f"p{i}" for i in old if f"p{i}" in db]
+        out["deleted"] = len(present)
+        out["delete_cpu_s"] = timed(lambda: db.delete(*present))
+        out["delete_index_cpu_s"] = timed(index.view)
 
-        def lists() -> list[list[tuple[str, float]]]:
-            answers = db.search_many(probes, modality="face", k=10)
-            return [[(c.subject, c.score) for c in a] for a in answers]
+        before, exact = found(db, questions), found(db, questions[::6], exhaustive=True)
+        out["rebuild_cpu_s"] = timed(lambda: db.index_rebuild("face"))
+        after = found(db, questions)
+        for depth in (1, 5, 10, 20):
+            same = [a[:depth] == b[:depth] for a, b in zip(before, after, strict=True)]
+            out[f"same_first_{depth}"] = f"{sum(same)} of {len(same)}"
+        likely = [[c for c in answer if c[2] > 0] for answer in before]
+        again = [[c for c in answer if c[2] > 0] for answer in after]
+        out["same_with_lr_above_1"] = f"{sum(map(list.__eq__, likely, again))} of {len(again)}"
+        same = [
+            a == b for a, b in zip(exact, found(db, questions[::6], exhaustive=True), strict=True)
+        ]
+        out["same_exhaustive"] = f"{sum(same)} of {len(same)}"
+        assert all(status.sound for status in db.index_verify("face"))
+    part = (out["add_index_cpu_s"] + out["delete_index_cpu_s"]) / out["rebuild_cpu_s"]
+    out["percent_of_rebuild"] = 100 * part
+    keep(folder / f"face-{count}-change.json", out)
 
-        before = lists()
-        out["rebuild_cpu_s"] = timed(lambda: db.index_rebuild("face"))[0]
-        after = lists()
-        same = [a == b for a, b in zip(before, after, strict=True)]
-        first = [a[0] == b[0] for a, b in zip(before, after, strict=True)]
-        out["same_lists"], out["same_rank1"] = float(np.mean(same)), float(np.mean(first))
-        db.delete(*(f"{tag}{i}" for i in range(len(new) // 2)))
+
+def found(db: biomatch.Database, questions: list, **settings: Any) -> list[list[tuple]]:
+    answers = db.search_many(questions, modality="face", k=20, **settings)
+    return [[(c.subject, c.score, c.log10_lr) for c in answer] for answer in answers]
 
 
-def main(count: int, folder: Path) -> None:
-    gallery, probes = identities(count, 128)
-    out: dict[str, float] = {"records": count}
-    path = folder / f"faces-{count}.db"
-    if not path.exists():
-        grown(path, gallery, out)
-    np.save(folder / "probes.npy", probes)
-    done = subprocess.run(
-        [sys.executable, __file__, "open", str(path), str(folder / "probes.npy")],
-        capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    out.update(json.loads(done.stdout))
-    changed(path, out, count)
-    out["sql_bytes_a_record"] = path.stat().st_size / count
-    segments = sum(p.stat().st_size for p in Path(f"{path}.index").rglob("*") if p.is_file())
-    out["index_bytes_a_record"] = segments / count
-    # A scan's cost grows with the records; the fixed part of a search does not.
-    per_million = out["batch_cpu_ms"] / 1000 * 1e6 / count
-    out["cores_for_interpol"] = per_million * RECORDS / 1e6 * LOAD
-    out["memory_for_interpol_gb"] = RECORDS * 32 / 1e9
-    for name, value in out.items():
-        print(f"{name:32} {value:.4g}")
+# Planning
+
+
+def fitted(points: list[dict[str, Any]], name: str) -> np.ndarray:
+    """Fit the fixed part, the part a record and the part a segment to the relative errors."""
+    from scipy.optimize import nnls
+
+    cost = np.array([p[name] for p in points])
+    terms = np.array([[1.0, p["records"], p["segments"]] for p in points])
+    scale = np.array([1.0, 1e6, 1.0])
+    found, _ = nnls(terms / scale / cost[:, None], np.ones(len(points)))
+    return found / scale
+
+
+def plan(folder: Path) -> None:
+    segments = RECORDS / SEGMENT_ROWS
+    print(
+        f"{RECORDS / 1e6:.0f} M records in {segments:.0f} segments, {LOAD:.0f} searches a second\n"
+        "| modality | sizes measured | CPU-ms a search: fixed | a million records | a segment "
+        "| worst misfit | one search of 128 M, CPU-s | cores | index, GB | resident, GB |\n"
+        "|---|---|---|---|---|---|---|---|---|---|"
+    )
+    drawn = {}
+    for modality in PROBES:
+        points = [
+            json.loads(p.read_text()) for p in sorted(folder.glob(f"{modality}-*-search.json"))
+        ]
+        builds = [
+            json.loads(p.read_text()) for p in sorted(folder.glob(f"{modality}-*-build.json"))
+        ]
+        if len(points) < 3 or not builds:
+            continue
+        for name in ("single_ms", "batch_ms"):
+            row(modality, name, points, builds, segments)
+        drawn[modality] = points
+    picture(drawn)
+
+
+def row(modality: str, name: str, points: list, builds: list, segments: float) -> None:
+    fit = fitted(points, name)
+    misfit = max(abs(predicted(fit, p["records"], p["segments"]) / p[name] - 1) for p in points)
+    search = predicted(fit, RECORDS, segments) / 1e3
+    largest = max(builds, key=lambda b: b["records"])
+    # Memory of the smallest and the largest gallery, each in as few segments as were measured.
+    ends = sorted(points, key=lambda p: (p["records"], -p["segments"]))
+    grown = (ends[-1]["memory_mb"] - ends[0]["memory_mb"]) * 1e6
+    held = grown / (ends[-1]["records"] - ends[0]["records"])
+    held = min(held, largest["index_bytes"] / largest["records"])
+    sizes = ", ".join(f"{n:,}" for n in sorted({p["records"] for p in points}))
+    print(
+        f"| {modality}, {name.removesuffix('_ms')} | {sizes} | {fit[0]:.2f} | {fit[1] * 1e6:.2f} "
+        f"| {fit[2]:.2f} | {misfit:.0%} | {search:.2f} | {search * LOAD:,.0f} "
+        f"| {RECORDS * largest['index_bytes'] / largest['records'] / 1e9:,.0f} "
+        f"| {RECORDS * held / 1e9:,.0f} |"
+    )
+
+
+def predicted(fit: np.ndarray, records: float, segments: float) -> float:
+    return float(fit @ [1.0, records, segments])
+
+
+def picture(measured: dict[str, list]) -> None:
+    """Draw CPU time a search against the records, measured and fitted."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for colour, (modality, points) in zip(("C0", "C1", "C2"), measured.items(), strict=False):
+        fit = fitted(points, "batch_ms")
+        size = np.geomspace(1e4, RECORDS, 60)
+        parts = np.maximum(1, size / SEGMENT_ROWS)
+        line = [predicted(fit, n, s) for n, s in zip(size, parts, strict=True)]
+        axes.loglog(size, line, colour, label=modality)
+        axes.loglog(
+            [p["records"] for p in points], [p["batch_ms"] for p in points], colour + "o", ms=4
+        )
+    axes.axvline(RECORDS, color="grey", lw=0.8, ls=":")
+    axes.set(xlabel="records", ylabel="CPU ms a search, in a batch, one thread")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(FIGURE, dpi=110)
+
+
+def main(command: str, *arguments: str) -> None:
+    if command == "plan":
+        plan(Path(arguments[0]))
+    elif command == "change":
+        change(int(float(arguments[0])), Path(arguments[1]))
+    elif command == "open":
+        opened(arguments[0], int(arguments[1]), arguments[2])
+    else:
+        modality, count, folder = arguments[0], int(float(arguments[1])), Path(arguments[2])
+        folder.mkdir(parents=True, exist_ok=True)
+        if command == "build":
+            build(modality, count, folder)
+        else:
+            measure(modality, count, folder, int(arguments[3]) if arguments[3:] else None)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["open"]:
-        opened(sys.argv[2], sys.argv[3])
-    else:
-        amount = int(float(sys.argv[1])) if len(sys.argv) > 1 else 100_000
-        with tempfile.TemporaryDirectory() as temporary:
-            main(amount, Path(sys.argv[2]) if len(sys.argv) > 2 else Path(temporary))
+    main(*sys.argv[1:])

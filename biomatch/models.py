@@ -109,7 +109,7 @@ def _read(folder: Path) -> dict[str, Model]:
             entries = tomllib.load(file)
     except OSError as error:
         raise ModelError(f"cannot read {listing} ({error.strerror})") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{listing} is not valid TOML: {error}") from error
     return {name: _model(name, entry, listing) for name, entry in entries.items()}
 
@@ -118,6 +118,8 @@ def _model(name: str, entry: Any, listing: Path) -> Model:
     missing = [key for key in REQUIRED if not isinstance(entry, dict) or key not in entry]
     if missing:
         raise ModelError(f"{listing}: model '{name}' lacks {', '.join(missing)}")
+    if not isinstance(entry.get("contract", {}), dict):
+        raise ModelError(f"{listing}: the contract of model '{name}' is no table")
     return Model(
         name=name,
         path=listing.parent / str(entry["file"]),

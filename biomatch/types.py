@@ -36,7 +36,11 @@ BoolArray = NDArray[np.bool_]
 
 
 class FingerPosition(IntEnum):
-    """Friction ridge position codes of ANSI/NIST-ITL 1-2011, table 8 (fingers and palms)."""
+    """Friction ridge position codes of ANSI/NIST-ITL 1-2011 (Update 2013), table 8.
+
+    Fingers, fingers together, and palms; codes 51 to 54 as NIST's own reader (libbiomeval,
+    `be_finger.h`) names them, 81 to 86 as in its `be_feature_an2k11efs.h`.
+    """
 
     UNKNOWN = 0
     RIGHT_THUMB = 1
@@ -53,9 +57,51 @@ class FingerPosition(IntEnum):
     PLAIN_LEFT_THUMB = 12
     PLAIN_RIGHT_FOUR = 13
     PLAIN_LEFT_FOUR = 14
+    BOTH_THUMBS = 15
+    RIGHT_EXTRA_DIGIT = 16
+    LEFT_EXTRA_DIGIT = 17
+    UNKNOWN_FRICTION_RIDGE = 18
+    ENTIRE_JOINT_OR_TIP = 19
     UNKNOWN_PALM = 20
     RIGHT_FULL_PALM = 21
+    RIGHT_WRITERS_PALM = 22
     LEFT_FULL_PALM = 23
+    LEFT_WRITERS_PALM = 24
+    RIGHT_LOWER_PALM = 25
+    RIGHT_UPPER_PALM = 26
+    LEFT_LOWER_PALM = 27
+    LEFT_UPPER_PALM = 28
+    RIGHT_PALM_OTHER = 29
+    LEFT_PALM_OTHER = 30
+    RIGHT_INTERDIGITAL = 31
+    RIGHT_THENAR = 32
+    RIGHT_HYPOTHENAR = 33
+    LEFT_INTERDIGITAL = 34
+    LEFT_THENAR = 35
+    LEFT_HYPOTHENAR = 36
+    RIGHT_GRASP = 37
+    LEFT_GRASP = 38
+    RIGHT_INDEX_MIDDLE = 40
+    RIGHT_MIDDLE_RING = 41
+    RIGHT_RING_LITTLE = 42
+    LEFT_INDEX_MIDDLE = 43
+    LEFT_MIDDLE_RING = 44
+    LEFT_RING_LITTLE = 45
+    BOTH_INDEX = 46
+    RIGHT_INDEX_MIDDLE_RING = 47
+    RIGHT_MIDDLE_RING_LITTLE = 48
+    LEFT_INDEX_MIDDLE_RING = 49
+    LEFT_MIDDLE_RING_LITTLE = 50
+    RIGHT_FOUR_TIPS = 51
+    LEFT_FOUR_TIPS = 52
+    RIGHT_FIVE_TIPS = 53
+    LEFT_FIVE_TIPS = 54
+    RIGHT_CARPAL_DELTA = 81
+    LEFT_CARPAL_DELTA = 82
+    RIGHT_FULL_AND_WRITERS_PALM = 83
+    LEFT_FULL_AND_WRITERS_PALM = 84
+    RIGHT_WRIST_BRACELET = 85
+    LEFT_WRIST_BRACELET = 86
 
 
 class ImpressionType(StrEnum):
@@ -97,6 +143,10 @@ class Sample:
         Hex digest of the source file: samples are recognised by it.
     options
         Extraction options of the modality (for example ``{"extractor": "classical"}``).
+    capture
+        Name of the impression or exposure within its file, if known: samples of one file with
+        the same name show the same skin (a picture and the minutiae an examiner found in it),
+        so that fusion does not count them as independent.
     """
 
     modality: str
@@ -109,6 +159,7 @@ class Sample:
     impression: ImpressionType = ImpressionType.UNKNOWN
     sha256: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    capture: str | None = None
 
     @property
     def name(self) -> str:
@@ -206,6 +257,8 @@ class Candidate:
         Estimated false match rate of this score as a threshold (NaN if unknown).
     expected_false
         Expected number of non-mates with this score or higher in a gallery of this size.
+    margin
+        Score minus that of the next person, listed or not (NaN if there is none).
     owner, finger_position
         From the record.
     parts
@@ -225,6 +278,7 @@ class Candidate:
     finger_position: int = 0
     parts: Mapping[str, float] = field(default_factory=dict)
     why: Mapping[str, Any] = field(default_factory=dict)
+    margin: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +364,10 @@ class Gallery(Protocol[T_contra]):
     Rows are numbered 0 to ``len(self) - 1`` in the order of the blobs given to
     `Modality.build`. Implementations are read-only after construction, thread-safe, and
     release the GIL in their kernels.
+
+    A gallery whose stage 1 ends with the scores of stage 2 may have a method ``best`` as well,
+    with the arguments of `shortlist`: for each probe rows and their scores. It is then called
+    instead of `shortlist` and `compare`.
     """
 
     def __len__(self) -> int: ...

@@ -4,6 +4,7 @@ import io
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,33 @@ def test_a_child_refuses_to_swell() -> None:
         {"do": "decode", "page": 0, "max_side": None}, data, seconds=10, memory=1 << 20
     )
     assert not head["ok"]
+
+
+def test_the_limit_of_one_picture_does_not_bind_the_next() -> None:
+    small = encoded(gradient(), "JPEG2000")
+    large = encoded(np.random.default_rng(1).integers(0, 256, (2500, 2500), np.uint8), "JPEG2000")
+    sandbox._POOL.close()
+    child = sandbox._Child()
+    try:
+        for data, memory in ((small, 1 << 20), (large, 1 << 30)):
+            request = {"do": "decode", "page": 0, "max_side": None, "seconds": 20}
+            head, _ = child.ask(sandbox.frame(request | {"memory": memory}, data), 120)
+        assert head["ok"]
+    finally:
+        child.close()
+
+
+def test_a_picture_is_not_condemned_by_an_earlier_ones_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = encoded(gradient(), "JPEG2000")
+    images.read(data)
+    child = sandbox._POOL.take()
+    assert child.answered
+    os.kill(child.process.pid, signal.SIGSEGV)
+    child.process.wait(10)
+    monkeypatch.setattr(sandbox._POOL, "take", lambda: child)
+    assert images.read(data).pixels.shape == gradient().shape
 
 
 def test_threads_have_a_child_each() -> None:

@@ -5,10 +5,11 @@ Values come from flags, then environment variables, then ``biomatch.toml``.
 
 import importlib
 import os
+import warnings
 from collections.abc import Sequence
 from gettext import gettext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -33,6 +34,8 @@ COMMANDS = {
     "dna": "biomatch.cli.dna:dna",
     "enrol": "biomatch.cli.enrol:enrol",
     "evaluate": "biomatch.cli.evaluate:evaluate",
+    "face": "biomatch.cli.face:face",
+    "gallery": "biomatch.cli.galleries:gallery",
     "index": "biomatch.cli.index:index",
     "info": "biomatch.cli.info:info",
     "list": "biomatch.cli.records:list_subjects",
@@ -105,7 +108,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn errors into a sentence and an exit code."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _say_warning
+                return super().invoke(ctx)
         except BiomatchError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
@@ -115,6 +120,21 @@ class Commands(click.Group):
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show our own warnings as a sentence, and others with their place in the code."""
+    text = f"Warning: {message}"
+    if not category.__module__.startswith("biomatch."):
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+    click.echo(text, err=file is None, file=file)
 
 
 def _settle(ctx: click.Context, name: str, command: click.Command) -> None:
@@ -148,14 +168,22 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{path}: is not valid TOML ({error})") from error
-    known = {*COMMANDS, "db", "models", "quiet", "threads"}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise click.UsageError(f"{path}: unknown setting '{unknown[0]}'; see 'biomatch --help'")
+    _check_settings(path, settings)
     ctx.default_map = settings
     return path
+
+
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    kinds: dict[str, type] = dict.fromkeys(COMMANDS, dict)
+    kinds |= {"db": str, "models": str, "quiet": bool, "threads": int}
+    names = {dict: "a table", str: "text in quotes", bool: "true or false", int: "a number"}
+    for name, value in settings.items():
+        if name not in kinds:
+            raise click.UsageError(f"{path}: unknown setting '{name}'; see 'biomatch --help'")
+        if not isinstance(value, kinds[name]):
+            raise click.UsageError(f"{path}: '{name}' must be {names[kinds[name]]}")
 
 
 def _threads(count: int) -> None:
@@ -178,6 +206,7 @@ def _threads(count: int) -> None:
     help=f"Settings file (default: ./{CONFIG} if there is one).",
 )
 @click.option("--db", metavar="PATH|URL", help="Database: a file or a PostgreSQL URL.")
+@click.option("--as", "as_owner", metavar="OWNER", help="Owner to act as, in every command.")
 @click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -187,13 +216,20 @@ def _threads(count: int) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @click.version_option(__version__, prog_name="biomatch")
 @click.pass_context
-def cli(ctx: click.Context, db: str | None, models: Path | None, threads: int, quiet: bool) -> None:
+def cli(
+    ctx: click.Context,
+    db: str | None,
+    as_owner: str | None,
+    models: Path | None,
+    threads: int,
+    quiet: bool,
+) -> None:
     """Match fingerprints, faces and DNA profiles, one to many.
 
     Settings come from flags, then environment variables (BIOMATCH_DB,
     BIOMATCH_MODELS, ...), then biomatch.toml in the current folder.
     """
-    ctx.obj = {"db": db, "quiet": quiet}
+    ctx.obj = {"db": db, "as_owner": as_owner or os.environ.get("BIOMATCH_AS"), "quiet": quiet}
     if models:
         os.environ["BIOMATCH_MODELS"] = str(models)
     _threads(threads)

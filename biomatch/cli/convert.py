@@ -16,6 +16,8 @@ __all__ = ["convert"]
         "biomatch convert print.wsq print.png",
         "biomatch convert template.iso template.ansi --to ansi-2004",
         "biomatch convert mark.png search.an2",
+        "biomatch convert print.png print.fir --to fir-2011",
+        "biomatch convert stain.csv profile.an2",
     )
 )
 @click.argument("source", type=click.Path(path_type=Path))
@@ -26,7 +28,8 @@ __all__ = ["convert"]
     "kind",
     metavar="FORMAT",
     help="png, bmp, tiff, jpeg, jp2, pgm, wsq, iso-2005, iso-2011, ansi-2004, ansi-2009, "
-    "ansi-2009-am1, markup, fields, an2 (default: by TARGET's ending).",
+    "ansi-2009-am1, markup, fields, an2, fir-2005, fir-2011, fir-incits, fac-2005, fac-2011, "
+    "dna-csv (default: by TARGET's ending).",
 )
 @output_options
 def convert(
@@ -34,9 +37,10 @@ def convert(
 ) -> None:
     """Convert SOURCE into TARGET, or show what SOURCE holds.
 
-    Pictures become pictures, minutiae records and examiners' mark-ups each
-    other, and a picture of a mark a latent search transaction. DNA tables
-    are converted by "biomatch dna convert".
+    Pictures become pictures or image records, minutiae records and
+    examiners' mark-ups each other, a picture of a mark a latent search
+    transaction, and DNA profiles a transaction of Type-18 records. Other
+    forms of DNA tables are written by "biomatch dna convert".
     """
     if inspect:
         _show(source, format_)

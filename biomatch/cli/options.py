@@ -94,7 +94,7 @@ def sample_options(command: F) -> F:
         ),
         click.option(
             "--finger",
-            type=click.IntRange(0, 23),
+            type=click.IntRange(0, 86),
             default=0,
             help="Finger position, ANSI/NIST code (0 = unknown).",
         ),
@@ -123,6 +123,8 @@ def filter_options(command: F) -> F:
         click.option("--gallery", help="Only this gallery."),
         click.option("--sex", type=click.Choice(["F", "M", "X"]), help="Only this sex."),
         click.option("--born", metavar="FROM-TO", help="Only these years of birth."),
+        click.option("--min-quality", type=click.FloatRange(0, 100), help="Lowest sample quality."),
+        click.option("--strict", is_flag=True, help="Leave out records that do not say."),
     )(command)
 
 
@@ -163,6 +165,8 @@ def filters_of(given: dict[str, Any]) -> "Filters":
         galleries=frozenset(_words(given["gallery"])),
         born_from=born_from,
         born_to=born_to,
+        min_quality=given["min_quality"],
+        strict=given["strict"],
     )
 
 
@@ -218,4 +222,6 @@ def open_database(db: str | None, *, create: bool = False, **settings: Any) -> "
         from biomatch.errors import DatabaseError
 
         raise DatabaseError(f"{named}: there is no such database; 'biomatch enrol' creates one")
+    root = click.get_current_context().find_root().obj or {}
+    settings["as_owner"] = settings.get("as_owner") or root.get("as_owner")
     return biomatch.open(named, **settings)

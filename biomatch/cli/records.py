@@ -47,16 +47,24 @@ def _subject_row(subject: "Subject") -> dict[str, Any]:
 )
 @database_option
 @filter_options
+@click.option("--expired", is_flag=True, help="Only whose retention date is past.")
 @click.option("--limit", type=click.IntRange(1), default=1000, help="Subjects shown at most.")
 @output_options
-def list_subjects(*, db: str | None, limit: int, format_: str, **given: Any) -> None:
+def list_subjects(*, db: str | None, expired: bool, limit: int, format_: str, **given: Any) -> None:
     """List the enrolled subjects."""
+    import datetime as dt
     from itertools import islice
 
     with open_database(db) as database:
         rows = [
             _subject_row(subject)
-            for subject in islice(database.subjects(filters=filters_of(given)), limit)
+            for subject in islice(
+                database.subjects(
+                    filters=filters_of(given),
+                    expired_on=dt.date.today().isoformat() if expired else None,
+                ),
+                limit,
+            )
         ]
         note = f"{len(rows):,} of {len(database):,} subjects"
     emit(rows, format_, columns=SUBJECT_COLUMNS, note=note)

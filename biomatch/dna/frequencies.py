@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -295,10 +296,14 @@ def _locus(spelling: str) -> str:
 
 
 def _token(value: str, locus: str) -> str:
+    """Normalise an allele; what is no repeat number (a base of a SNP) stays as it is."""
+    text = value.strip()
     try:
-        return normalise(value, locus)
-    except ProfileError:
-        return value.strip()
+        return normalise(text, locus)
+    except ProfileError as error:
+        if re.fullmatch(r"[<>]?[0-9]{1,9}(\.[0-9]{1,2})?|[^0-9<>].*", text):
+            return text
+        raise OptionError(str(error)) from error
 
 
 def _column(name: str, locus: str, alleles: Mapping[str, float]) -> Mapping[str, float]:

@@ -262,7 +262,7 @@ def _add_pairs(result: dict[str, Any], intervals: dict[str, Any], pairs: Pairs, 
 
     def accuracy(counts: Floats) -> float:
         share = weight(counts)
-        return float(share @ correct / share.sum())
+        return _mean(correct, share)
 
     def equal(counts: Floats) -> float:
         w = weight(counts)
@@ -322,8 +322,7 @@ def _add_searches(
     people = mated + (int(found.nonmated_people.max()) + 1 if len(found.nonmated_people) else 0)
 
     def first(counts: Floats) -> float:
-        share = counts[found.mated_people]
-        return float(share @ (found.ranks == 1) / share.sum())
+        return _mean(found.ranks == 1, counts[found.mated_people])
 
     def missed(counts: Floats) -> float:
         return metrics.fnir_at_fpir(
@@ -338,6 +337,11 @@ def _add_searches(
     intervals["rank1"] = _interval(first, people, draws)
     if len(found.top_scores):
         intervals["fnir_at_fpir"] = {f"{FPIRS[0]:g}": _interval(missed, people, draws)}
+
+
+def _mean(values: NDArray[Any], weights: Floats) -> float:
+    """Weighted mean; a draw without any of these people (tiny sets) tells no more than the set."""
+    return float(weights @ values / weights.sum()) if weights.any() else float(values.mean())
 
 
 def _interval(statistic: Any, people: int, draws: int) -> list[float]:

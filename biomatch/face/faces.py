@@ -72,9 +72,10 @@ def find(
     """Find the faces of a picture, most prominent first.
 
     Upright faces cost one search. Leaning faces are straightened by their eye line. Only when
-    there is no face, or the most prominent one is of low quality, the picture is turned to
-    90, 180 and 270 degrees, and then to the 45 degrees between, and of every place the
-    orientation with the highest quality is kept.
+    the most prominent face is of low quality the picture is turned on its head and by 45
+    degrees to either side; when there is no face, or one so bad that it may be on its side or
+    head, it is turned to 90, 180 and 270 degrees, and then to the 45 degrees between. Of every
+    place the orientation with the highest quality is kept.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def find(
     found = rotation.straightened(pixels, found.take(np.arange(len(found))[:max_faces]), device)
     faces = _embedded(pixels, found, models_used, device)
     enough = parameters.RESCUE_QUALITY
-    for turns in parameters.RESCUE_TURNS:
+    lost = not len(faces) or faces.quality[0] < parameters.LOST_QUALITY
+    for turns in parameters.RESCUE_TURNS if lost else parameters.LEANING_TURNS:
         if len(faces) and faces.quality[0] >= enough:
             break
         enough = parameters.RESCUED_QUALITY

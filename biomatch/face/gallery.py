@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.errors import FormatError, TemplateMismatchError
-from biomatch.face.template import FaceTemplate, loads
+from biomatch.face.template import FaceTemplate, essentials
 from biomatch.indexes.vectors import VectorIndex
 from biomatch.types import BoolArray, FloatArray, RowArray
 
@@ -47,13 +47,13 @@ class FaceGallery:
         FormatError
             A blob is damaged.
         """
-        templates = [loads(blob) for blob in blobs]
-        ids = sorted({template.model_id for template in templates})
+        found = [essentials(blob) for blob in blobs]
+        ids = sorted({model_id for model_id, _ in found})
         if len(ids) > 1:
             raise mismatch(ids[0], ids[1])
-        if not templates:
+        if not found:
             return cls(VectorIndex.build(np.zeros((0, 2), np.float32)), "")
-        return cls(VectorIndex.build(np.stack([t.embedding for t in templates])), ids[0])
+        return cls(VectorIndex.build(np.stack([embedding for _, embedding in found])), ids[0])
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -88,12 +88,26 @@ class FaceGallery:
         options: object | None = None,
     ) -> list[RowArray]:
         """Rows with the highest cosine, best first; see `biomatch.types.Gallery`."""
+        return [rows for rows, _ in self.best(probes, size, allowed=allowed, options=options)]
+
+    def best(
+        self,
+        probes: Sequence[FaceTemplate],
+        size: int,
+        *,
+        allowed: BoolArray | None = None,
+        options: object | None = None,
+    ) -> list[tuple[RowArray, FloatArray]]:
+        """Rows with the highest cosine and their cosines, best first."""
         del options
         if not len(self) or not probes:
-            return [np.zeros(0, np.int64) for _ in probes]
+            return [(np.zeros(0, np.int64), np.zeros(0)) for _ in probes]
         queries = np.stack([self._checked(probe) for probe in probes])
-        _, rows = self.index.search(queries, min(size, len(self)), allowed=allowed)
-        return [found[found >= 0] for found in rows]
+        scores, rows = self.index.search(queries, min(size, len(self)), allowed=allowed)
+        return [
+            (found[found >= 0], cosines[found >= 0].astype(np.float64))
+            for found, cosines in zip(rows, scores, strict=True)
+        ]
 
     def compare(
         self, probe: FaceTemplate, rows: RowArray, *, options: object | None = None

@@ -40,6 +40,8 @@ class FaceModality:
 
     name = "face"
     exact = False
+    shortlist_size = 100
+    """Rows from a part: enough, because the first stage ends with the final scores."""
     suffixes = frozenset(
         {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".gif"}
     )
@@ -118,7 +120,7 @@ class FaceModality:
         chosen = embedding.model_set(str(values.get("accuracy", "default")))
         path = values.get("calibration")
         own = calibration.read(path) if path else None
-        if own and own.model_id != chosen.model_id:
+        if own and "accuracy" in values and own.model_id != chosen.model_id:
             raise OptionError(
                 f"{path}: was fitted for '{own.model_id}' and not for '{chosen.model_id}'"
             )

@@ -1,4 +1,4 @@
-"""ISO/IEC 19794-4 and INCITS 381 finger image records, read.
+"""ISO/IEC 19794-4 and INCITS 381 finger image records, read and written.
 
 Version "010" is ISO/IEC 19794-4:2005 (32-byte header) or INCITS 381-2004 (36 bytes, with a
 CBEFF product identifier); version "020" is ISO/IEC 19794-4:2011. Sources: ISO/IEC 19794-4:2005
@@ -6,6 +6,7 @@ clause 7, ISO/IEC 19794-4:2011 clause 8 (checked against its Annex C example), A
 381-2004 clause 7.
 """
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch import images
-from biomatch.errors import FormatError, UnreadableSampleError
+from biomatch.errors import FormatError, OptionError, UnreadableSampleError
 from biomatch.formats.bits import Cursor
 from biomatch.formats.templates import nominal_ppi
 
-__all__ = ["MAGIC", "FingerImage", "FingerImageRecord", "read"]
+__all__ = ["EDITIONS", "MAGIC", "FingerImage", "FingerImageRecord", "read", "write"]
 
 MAGIC = b"FIR\0"
+ISO_2005, ISO_2011, INCITS_2004 = EDITIONS = (
+    "ISO/IEC 19794-4:2005",
+    "ISO/IEC 19794-4:2011",
+    "ANSI INCITS 381-2004",
+)
+MOST_IMAGES = 255
+SCALE_PPI = 1
+NO_QUALITY = 254
 COMPRESSIONS = {
     0: "NONE",
     1: "PACKED",
@@ -127,11 +136,11 @@ def read(data: bytes, name: str = "<record>") -> FingerImageRecord:
         raise cursor.fail("format identifier", f"is {data[:4]!r}, not {MAGIC!r}", 0)
     version = cursor.raw(4, "version")
     if version == b"020\0":
-        return FingerImageRecord("ISO/IEC 19794-4:2011", _read_2011(cursor))
+        return FingerImageRecord(ISO_2011, _read_2011(cursor))
     if version != b"010\0":
         raise cursor.fail("version", f"is {version!r}; known are '010' and '020'", 4)
     errors = []
-    for standard, product in (("ISO/IEC 19794-4:2005", False), ("ANSI INCITS 381-2004", True)):
+    for standard, product in ((ISO_2005, False), (INCITS_2004, True)):
         try:
             return FingerImageRecord(standard, _read_2005(Cursor(data, name, 8), product=product))
         except FormatError as error:
@@ -211,3 +220,102 @@ def _finger_2011(cursor: Cursor, *, certified: bool) -> FingerImage:
         compression,
         data,
     )
+
+
+def write(record: FingerImageRecord) -> bytes:
+    """Write a finger image record of the edition that `record.standard` names.
+
+    Raises
+    ------
+    OptionError
+        Unknown edition, no or too many pictures, a value out of the format's range, or pictures
+        of different ppi, depth or compression where the edition states them once for all.
+    """
+    found = record.images
+    if record.standard not in EDITIONS:
+        raise OptionError(f"edition '{record.standard}' is none of {', '.join(EDITIONS)}")
+    if not 0 < len(found) <= MOST_IMAGES:
+        raise OptionError(f"{len(found)} pictures; a finger image record holds 1 to {MOST_IMAGES}")
+    try:
+        if record.standard == ISO_2011:
+            return _write_2011(found)
+        return _write_2005(found, product=record.standard == INCITS_2004)
+    except struct.error as error:
+        raise OptionError(f"a value does not fit {record.standard} ({error})") from error
+
+
+def _level(ppi: int) -> int:
+    """Image acquisition setting level of a resolution (ISO/IEC 19794-4:2005, table 1)."""
+    return next((level for least, level in ((990, 41), (490, 31), (245, 20)) if ppi >= least), 10)
+
+
+def _write_2005(found: tuple[FingerImage, ...], *, product: bool) -> bytes:
+    common = {(image.ppi, image.depth, image.compression) for image in found}
+    if len(common) > 1:
+        raise OptionError("this edition states one ppi, depth and compression for all pictures")
+    ((stated, depth, compression),) = common
+    ppi = round(stated or 0)
+    body = b"".join(
+        struct.pack(
+            ">IBBBBBHHB",
+            14 + len(image.data),
+            image.position,
+            1,
+            1,
+            NO_QUALITY if image.quality is None else image.quality,
+            image.impression,
+            image.width,
+            image.height,
+            0,
+        )
+        + image.data
+        for image in found
+    )
+    header = struct.pack(
+        ">HHBBHHHHBBH",
+        0,
+        _level(ppi),
+        len(found),
+        SCALE_PPI,
+        *(ppi,) * 4,
+        depth,
+        compression,
+        0,
+    )
+    owner = bytes(4) if product else b""
+    length = len(MAGIC) + 4 + 6 + len(owner) + len(header) + len(body)
+    return b"".join((MAGIC, b"010\0", length.to_bytes(6, "big"), owner, header, body))
+
+
+def _write_2011(found: tuple[FingerImage, ...]) -> bytes:
+    body = b"".join(_representation(image, number) for number, image in enumerate(found))
+    positions = len({image.position for image in found})
+    length = len(MAGIC) + 4 + 4 + 4 + len(body)
+    return MAGIC + b"020\0" + struct.pack(">IHBB", length, len(found), 0, positions) + body
+
+
+def _representation(image: FingerImage, number: int) -> bytes:
+    ppi = round(image.ppi or 0)
+    quality = b"" if image.quality is None else struct.pack(">BHH", image.quality, 0, 0)
+    content = b"".join(
+        (
+            b"\xff" * 9,  # capture date not stated
+            struct.pack(">BHHB", 0, 0, 0, len(quality) // 5),
+            quality,
+            struct.pack(
+                ">BBBHHHHBBBHHI",
+                image.position,
+                number,
+                SCALE_PPI,
+                *(ppi,) * 4,
+                image.depth,
+                image.compression,
+                image.impression,
+                image.width,
+                image.height,
+                len(image.data),
+            ),
+            image.data,
+        )
+    )
+    return struct.pack(">I", 4 + len(content)) + content

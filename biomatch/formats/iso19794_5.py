@@ -1,19 +1,21 @@
-"""ISO/IEC 19794-5 face image records, 2005 and 2011, read.
+"""ISO/IEC 19794-5 face image records, 2005 and 2011, read and written.
 
 A record holds pictures in JPEG or JPEG 2000 with what is known of the face: sex, eye and hair
 colour, pose, feature points. Sources: ISO/IEC 19794-5:2005 clause 5; ISO/IEC 19794-5:2011
 clause 5 on the general header of 19794-1:2011.
 """
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from biomatch import images
+from biomatch.errors import OptionError
 from biomatch.formats.bits import Cursor
 
-__all__ = ["MAGIC", "FaceImage", "FaceRecord", "FeaturePoint", "read"]
+__all__ = ["MAGIC", "FaceImage", "FaceRecord", "FeaturePoint", "read", "write"]
 
 MAGIC = b"FAC\0"
 SEXES = {0: "unspecified", 1: "male", 2: "female", 0xFF: "unknown"}
@@ -23,6 +25,9 @@ IMAGE_TYPES = {
     2: "token frontal",
     3: "other",
 }
+COLOUR_RGB, COLOUR_GREY = 1, 3
+"""Colour space codes: 24-bit RGB, 8-bit grey (ISO/IEC 19794-5:2005, 5.7.5)."""
+
 _PICTURE_STARTS = (b"\xff\xd8\xff", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\x89PNG")
 
 
@@ -213,3 +218,92 @@ def _data_2011(cursor: Cursor, end: int) -> bytes:
         raise cursor.fail("face image", "is neither JPEG, JPEG 2000 nor PNG", cursor.offset - size)
     cursor.offset = end
     return data
+
+
+def write(record: FaceRecord) -> bytes:
+    """Write a face image record, version ``"010"`` (2005) or ``"030"`` (2011).
+
+    Raises
+    ------
+    OptionError
+        Unknown version, no or too many pictures, or a value out of the format's range.
+    """
+    writer = {"010": _write_2005, "030": _write_2011}.get(record.version)
+    if writer is None:
+        raise OptionError(f"version '{record.version}' of a face record is none of 010, 030")
+    if not 0 < len(record.images) <= 0xFFFF:
+        raise OptionError(f"{len(record.images)} pictures; a face record holds 1 to 65,535")
+    try:
+        return writer(record.images)
+    except struct.error as error:
+        raise OptionError(f"a value does not fit a face image record ({error})") from error
+
+
+def _write_2005(faces: tuple[FaceImage, ...]) -> bytes:
+    body = b"".join(_block_2005(face) for face in faces)
+    return MAGIC + b"010\0" + struct.pack(">IH", 14 + len(body), len(faces)) + body
+
+
+def _facts(face: FaceImage) -> bytes:
+    """Feature mask, expression, pose and feature points: alike in both editions."""
+    return b"".join(
+        (
+            face.features.to_bytes(3, "big"),
+            struct.pack(">H3B3B", face.expression, *face.pose, *face.pose_uncertainty),
+            *(struct.pack(">BBHHH", p.type, p.code, p.x, p.y, 0) for p in face.points),
+        )
+    )
+
+
+def _block_2005(face: FaceImage) -> bytes:
+    content = b"".join(
+        (
+            struct.pack(">HBBB", len(face.points), face.sex, face.eye_colour, face.hair_colour),
+            _facts(face),
+            struct.pack(
+                ">BBHHBBHH",
+                face.image_type,
+                face.coding,
+                face.width,
+                face.height,
+                face.colour_space,
+                face.source,
+                face.device,
+                face.quality,
+            ),
+            face.data,
+        )
+    )
+    return struct.pack(">I", 4 + len(content)) + content
+
+
+def _write_2011(faces: tuple[FaceImage, ...]) -> bytes:
+    body = b"".join(_representation(face) for face in faces)
+    return MAGIC + b"030\0" + struct.pack(">IHBH", 17 + len(body), len(faces), 0, 0) + body
+
+
+def _representation(face: FaceImage) -> bytes:
+    quality = struct.pack(">BHH", face.quality, 0, 0) if face.quality else b""
+    content = b"".join(
+        (
+            b"\xff" * 9,  # capture date not stated
+            struct.pack(">BHHB", 0, 0, face.device, len(quality) // 5),
+            quality,
+            struct.pack(">HBBBB", len(face.points), face.sex, face.eye_colour, face.hair_colour, 0),
+            _facts(face),
+            struct.pack(
+                ">BBHHBHBB",
+                face.image_type,
+                face.coding,
+                face.width,
+                face.height,
+                0,
+                0,
+                0,
+                face.colour_space,
+            ),
+            struct.pack(">I", len(face.data)),
+            face.data,
+        )
+    )
+    return struct.pack(">I", 4 + len(content)) + content

@@ -8,6 +8,7 @@ ignored. Paths are relative to the manifest.
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -199,7 +200,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _json_row(path: Path, line: int, text: str) -> Mapping[str, Any]:
     try:
         row = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}, line {line}: is not JSON ({error})") from error
     if not isinstance(row, dict) or not row.get("path"):
         raise FormatError(f"{path}, line {line}: must be an object with a 'path'")
@@ -208,7 +209,10 @@ def _json_row(path: Path, line: int, text: str) -> Mapping[str, Any]:
         raise FormatError(
             f"{path}, line {line}: unknown key '{unknown[0]}'; allowed: {', '.join(COLUMNS)}"
         )
-    return {key: "" if value is None else str(value) for key, value in row.items()}
+    texts = {key: "" if value is None else str(value) for key, value in row.items()}
+    if any("\ud800" <= letter <= "\udfff" for value in texts.values() for letter in value):
+        raise FormatError(f"{path}, line {line}: holds half a surrogate pair, which is no text")
+    return texts
 
 
 def _item(path: Path, line: int, row: Mapping[str, Any], default: Sample) -> Item:
@@ -236,7 +240,7 @@ def _item(path: Path, line: int, row: Mapping[str, Any], default: Sample) -> Ite
 
 
 def _whole(where: str, name: str, text: str, low: int, high: int = 2200) -> int:
-    if not text.isdecimal() or not low <= int(text) <= high:
+    if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise FormatError(f"{where}: {name} '{text}' must be a whole number from {low} to {high}")
     return int(text)
 

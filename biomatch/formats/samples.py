@@ -22,6 +22,7 @@ MAX_BYTES = 1 << 30
 MOST_PAGES = 200
 """Pages of a TIFF beyond this number are left out."""
 
+TRANSACTION_IN_XML = b"NISTBiometricInformationExchangePackage"
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
@@ -30,8 +31,9 @@ def read_samples(path: Path | str, modality: str | None = None) -> list[Sample]:
 
     A picture gives one sample (one a page of a multi-page TIFF), a finger minutiae record one
     with a finished template a finger view, an ANSI/NIST-ITL transaction one an image or
-    minutiae record with its finger position, ppi and impression type, a DNA table one that the
-    DNA pipeline reads, an examiner's mark-up (JSON) one with a finished template.
+    minutiae record with its finger position, ppi and impression type and one a DNA profile, a
+    DNA table one that the DNA pipeline reads, an examiner's mark-up (JSON) one with a finished
+    template.
 
     Parameters
     ----------
@@ -169,14 +171,14 @@ def _minutiae_record(path: Path, data: bytes, _: str | None) -> list[Sample]:
     ]
 
 
-def _transaction(path: Path, data: bytes, _: str | None) -> list[Sample]:
+def _transaction(path: Path, data: bytes, modality: str | None) -> list[Sample]:
     transaction = ansi_nist.read(data, str(path))
-    samples = contents.samples(transaction, path, _digest(data))
+    samples = contents.samples(transaction, path, _digest(data), modality)
     if not samples:
         kinds = sorted({record.type for record in transaction.records})
         raise UnreadableSampleError(
-            f"{path}: the transaction holds no fingerprint, palm, face or minutiae, only records "
-            f"of Type-{', Type-'.join(map(str, kinds))}"
+            f"{path}: the transaction holds no fingerprint, palm, face, minutiae or STR "
+            f"profile, only records of Type-{', Type-'.join(map(str, kinds))}"
         )
     return samples
 
@@ -214,6 +216,15 @@ def _table(path: Path, data: bytes, modality: str | None) -> list[Sample]:
             "(PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"
         )
     return [Sample("dna", path=path, sha256=_digest(data))]
+
+
+def _xml(path: Path, data: bytes, modality: str | None) -> list[Sample]:
+    if TRANSACTION_IN_XML in data[:4096]:
+        raise UnreadableSampleError(
+            f"{path}: is an ANSI/NIST-ITL transaction in the XML encoding; biomatch reads the "
+            "traditional one: ask the sender for that"
+        )
+    return _table(path, data, modality)
 
 
 def _archive(path: Path, data: bytes, modality: str | None) -> list[Sample]:  # noqa: ARG001
@@ -257,7 +268,7 @@ _READERS: dict[Kind, Reader] = {
     Kind.FINGER_RECORD: _finger_record,
     Kind.FACE_RECORD: _face_record,
     Kind.JSON: _json,
-    Kind.XML: _table,
+    Kind.XML: _xml,
     Kind.ARCHIVE: _archive,
     Kind.TEXT: _table,
 }

@@ -26,7 +26,7 @@ from biomatch.formats.minutiae_record import (
 )
 from biomatch.types import FingerPosition, ImpressionType
 
-__all__ = ["from_templates", "nominal_ppi", "to_templates"]
+__all__ = ["from_templates", "impression_code", "impression_type", "nominal_ppi", "to_templates"]
 
 CM_PER_INCH = 2.54
 MOST_MINUTIAE = 255
@@ -105,6 +105,11 @@ def _quality(value: int | None) -> float:
 def _side(stated: float, positions: Iterable[float]) -> int:
     """Side in pixels that holds all minutiae even when the record's size is wrong."""
     return max(1, min(MAX_SIDE, math.ceil(max([stated, *(p + 1 for p in positions)]))))
+
+
+def impression_code(kind: ImpressionType) -> int:
+    """Impression type code of a kind of impression, as ANSI/NIST-ITL and ISO records write it."""
+    return _CODES[kind]
 
 
 def impression_type(code: int) -> ImpressionType:

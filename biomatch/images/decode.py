@@ -251,6 +251,15 @@ def _limit(seconds: float, memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (size + memory, hard))
 
 
+def _unlimit() -> None:
+    """Lift the memory limit: the next request is read before its own limit is known."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
 def _answer(request: dict[str, Any], payload: bytes) -> bytes:
     _limit(request["seconds"], request["memory"])
     try:
@@ -275,6 +284,7 @@ def main() -> None:
     while request := read_frame(sys.stdin.buffer):
         out.write(_answer(*request))
         out.flush()
+        _unlimit()
 
 
 if __name__ == "__main__":

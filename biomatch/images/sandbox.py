@@ -31,6 +31,10 @@ class ChildDiedError(Exception):
     """The child crashed or was stopped at a limit; the message says which."""
 
 
+class ChildCrashedError(ChildDiedError):
+    """The child died of itself, not at a time limit."""
+
+
 class _Child:
     """One running decoder."""
 
@@ -97,7 +101,7 @@ class _Child:
         code = self.process.returncode
         if code is not None and -code in (24, 9):
             return ChildDiedError("decoding took too long and was stopped")
-        return ChildDiedError(f"the decoder crashed on it (status {code})")
+        return ChildCrashedError(f"the decoder crashed on it (status {code})")
 
     def close(self) -> None:
         """Stop the process and release its pipes."""
@@ -177,6 +181,17 @@ def request(
     """
     data = frame(head | {"seconds": seconds, "memory": memory}, payload)
     child = _POOL.take()
+    used = child.answered > 0
+    try:
+        return _asked(child, data, seconds)
+    except ChildCrashedError:
+        if not used:
+            raise
+    # What earlier pictures left behind in that child must not condemn this one.
+    return _asked(_Child(), data, seconds)
+
+
+def _asked(child: _Child, data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
     try:
         answer = child.ask(data, SECONDS_TO_START + 6 * seconds)
     except BaseException:

@@ -70,14 +70,16 @@ def read(path: Path) -> Script:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: is not valid TOML ({error})") from error
     steps = content.pop("step", None)
     if not isinstance(steps, list) or not steps:
         raise FormatError(f'{path}: has no step; write [[step]] with run = "enrol" or the like')
     db = content.pop("db", None)
+    if not isinstance(db, str | None):
+        raise FormatError(f"{path}: db is {db!r}; it must be a file or a URL, in quotes")
     return Script(
-        db=str(path.parent / db) if db and "://" not in str(db) else db,
+        db=str(path.parent / db) if db and "://" not in db else db,
         common=content,
         steps=tuple(_step(path, number, step) for number, step in enumerate(steps, start=1)),
     )
@@ -88,10 +90,10 @@ def _step(path: Path, number: int, content: Any) -> Step:
         named = content.get("run") if isinstance(content, dict) else content
         raise FormatError(f"{path}, step {number}: run is '{named}'; it can be {', '.join(STEPS)}")
     options = {key: value for key, value in content.items() if key not in {"run", "sources"}}
-    if "out" in options:
-        options["out"] = str(path.parent / options["out"])
-    if "errors" in options:
-        options["errors"] = str(path.parent / options["errors"])
+    for name in {"out", "errors"} & set(options):
+        if not isinstance(options[name], str):
+            raise FormatError(f"{path}, step {number}: {name} must be a path, in quotes")
+        options[name] = str(path.parent / options[name])
     sources = content.get("sources", [])
     if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
         raise FormatError(f"{path}, step {number}: sources must be a list of paths")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from biomatch.errors import DatabaseError
 from biomatch.search.segments import MANIFEST, sha256_of
 
 __all__ = ["Catalog", "locked", "read_catalog", "write_catalog"]
@@ -50,11 +51,15 @@ def write_catalog(root: Path, generation: int, names: list[str]) -> Catalog:
     segments = {name: sha256_of(root / name / MANIFEST) for name in names}
     content = {"generation": generation, "segments": list(map(list, segments.items()))}
     temporary = root / f".{FILE}.{os.getpid()}"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"content": content, "sha256": _digest(content)}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(root / FILE)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump({"content": content, "sha256": _digest(content)}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(root / FILE)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     return Catalog(generation, segments)
 
 
@@ -67,9 +72,20 @@ def locked(root: Path, *, wait: bool) -> Iterator[bool]:
     """Hold the folder's lock among all processes; yields False when it is taken and `wait` is not.
 
     The operating system frees it when the process dies.
+
+    Raises
+    ------
+    DatabaseError
+        The folder cannot be made or written.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as file:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / "lock").open("w")
+    except OSError as error:
+        raise DatabaseError(
+            f"index folder {root}: {error.strerror}; make room or give another folder"
+        ) from error
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

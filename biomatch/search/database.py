@@ -1,6 +1,7 @@
 """`Database`: what `biomatch.open` returns."""
 
 import dataclasses
+import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,12 +37,15 @@ from biomatch.search.filters import Filters, Scope
 from biomatch.search.galleries import (
     Gallery,
     all_galleries,
+    check_homes,
     check_rights,
     enlist,
     put,
     redacted,
+    visible,
 )
 from biomatch.search.index import Index, IndexStatus
+from biomatch.search.limits import Limits
 from biomatch.search.recall import IndexRecall, measure
 from biomatch.search.records import (
     Enrolled,
@@ -60,6 +64,9 @@ from biomatch.types import CandidateList, ImpressionType, Probe, Sample
 
 __all__ = ["Database", "open"]
 
+ACTORS = 4
+"""Ray actors unless the caller says how many."""
+
 COMMIT_EVERY = 200
 """Templates a transaction of `Database.enrol_many`."""
 
@@ -70,6 +77,8 @@ def open(  # noqa: A001 - the public name
     index: str | os.PathLike[str] | None = None,
     threads: int = 0,
     processes: int = 0,
+    cluster: str | None = None,
+    deadline: float | None = None,
     as_owner: str | None = None,
     create: bool = True,
 ) -> "Database":
@@ -85,7 +94,14 @@ def open(  # noqa: A001 - the public name
     threads
         Threads that search the segments of a gallery side by side; 0 = the calling thread.
     processes
-        Worker processes that do so instead (see `biomatch.search.pool`).
+        Processes that do so instead, this one included unless there is a deadline (see
+        `biomatch.search.pool`); with `cluster`, Ray actors (default 4).
+    cluster
+        Address of a Ray cluster whose nodes search, or ``"local"`` to start one on this machine
+        (see `biomatch.search.cluster`).
+    deadline
+        Seconds after which a part of the gallery that has not answered is given up; the
+        answer then says that it is incomplete. None waits. Needs `processes` or `cluster`.
     as_owner
         Owner in whose name to work: sharing rules then apply. None = the operator, who sees
         everything.
@@ -96,6 +112,8 @@ def open(  # noqa: A001 - the public name
     ------
     DatabaseError
         The database cannot be opened.
+    OptionError
+        A deadline without workers, or the cluster cannot be reached.
 
     Examples
     --------
@@ -106,17 +124,25 @@ def open(  # noqa: A001 - the public name
     store = Store(location, create=create)
     try:
         root = Path(index) if index is not None else _index_folder(store)
-        return Database(store, root, executor=_chosen(threads, processes), as_owner=as_owner)
+        executor = _chosen(threads, processes, cluster, deadline)
+        return Database(store, root, executor=executor, as_owner=as_owner)
     except BaseException:
         store.close()
         raise
 
 
-def _chosen(threads: int, processes: int) -> Executor:
+def _chosen(threads: int, processes: int, cluster: str | None, deadline: float | None) -> Executor:
+    if cluster is not None:
+        from biomatch.search.cluster import RayExecutor
+
+        address = None if cluster == "local" else cluster
+        return RayExecutor(processes or ACTORS, address=address, deadline=deadline)
     if processes > 0:
         from biomatch.search.pool import ProcessPool
 
-        return ProcessPool(processes)
+        return ProcessPool(processes, deadline=deadline)
+    if deadline is not None:
+        raise OptionError("a deadline needs workers: say processes= or cluster= as well")
     return Threads(threads) if threads > 1 else Inline()
 
 
@@ -226,7 +252,7 @@ class Database:
         options
             Extraction options of the modality.
         attach
-            Keep the source file in the database.
+            Keep the source file in the database; an error for a source that is no file.
         duplicates
             ``"skip"``: a source enrolled before for the same subject is not enrolled again,
             and for another subject it is an error; ``"allow"``: it is enrolled again.
@@ -243,7 +269,7 @@ class Database:
             It could not be committed.
         """
         person = Person(
-            owner=owner or self.as_owner,
+            owner=self._as(owner, "enrolled for"),
             sex=sex,
             year_of_birth=year_of_birth,
             category=category,
@@ -269,14 +295,16 @@ class Database:
             for extracted in extract(sample)
         ]
         with self.store.write() as writer:
+            check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
             receipts = enrol(writer, entries, actor=actor, purpose=purpose)
         return tuple(self._watched(receipts))
 
     def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
         """Run the reverse searches that are due and add their alerts to the receipts."""
         raised: dict[str, list[str]] = {}
-        for alert in watch(self.store, self._searcher):
-            tell(self.store, alert, self._callbacks)
+        fresh = watch(self.store, self._searcher)
+        tell(self.store, fresh, self._callbacks)
+        for alert in fresh:
             raised.setdefault(alert.sample, []).append(alert.id)
         return [
             dataclasses.replace(receipt, alerts=tuple(raised[receipt.sample]))
@@ -287,7 +315,7 @@ class Database:
 
     def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
         with self.store.read() as connection:
-            before = known(connection, sha256, modality)
+            before = known(connection, sha256, modality, self.as_owner)
         if subject is None or not before or any(r.subject == subject for r in before):
             return tuple(before)
         raise DuplicateError(
@@ -348,9 +376,10 @@ class Database:
             return []
         try:
             with self.store.write() as writer:
+                check_homes(writer.connection, {e.gallery for e in entries}, self.as_owner)
                 receipts = enrol(writer, entries, actor=actor, purpose=purpose)
             return list(self._watched(receipts))
-        except (DuplicateError, OptionError) as error:
+        except (DuplicateError, OptionError, SharingError) as error:
             if len(entries) == 1:
                 return [Rejected(entries[0].extracted.sample.name, str(error), _kind(error))]
         return [r for entry in entries for r in self._commit([entry], actor, purpose)]
@@ -360,7 +389,7 @@ class Database:
     ) -> list[Entry] | tuple[Enrolled, ...]:
         facts = {name: arguments.get(name) for name in _SAMPLE_FACTS}
         about = {name: arguments[name] for name in _PERSON_FACTS if arguments.get(name) is not None}
-        person = Person(**{"owner": self.as_owner, **about})
+        person = Person(**{**about, "owner": self._as(about.get("owner"), "enrolled for")})
         sample = to_sample(arguments["source"], **facts)
         if arguments.get("duplicates", "skip") == "skip" and sample.sha256 is not None:
             if sample.sha256 in bulk.digests:
@@ -394,6 +423,8 @@ class Database:
         shortlist: int | None = None,
         explain: int = 20,
         options: Mapping[str, Any] | None = None,
+        fmr: float | None = None,
+        fpir: float | None = None,
         finger_position: int | None = None,
         impression: ImpressionType | str | None = None,
         ppi: float | None = None,
@@ -423,6 +454,9 @@ class Database:
             How many of the first candidates carry a `why`.
         options
             Comparison options of the modality.
+        fmr, fpir
+            List only candidates whose score has at most this false match rate, or this false
+            positive identification rate in a gallery of this size (see `Limits`).
         finger_position, impression, ppi
             Facts about the probe.
         as_owner
@@ -458,6 +492,7 @@ class Database:
             shortlist=shortlist,
             explain=explain,
             options=options or {},
+            limits=Limits(fmr, fpir),
         )
         return self._searched([probe], query, purpose, case, actor)[0]
 
@@ -472,6 +507,8 @@ class Database:
         shortlist: int | None = None,
         explain: int = 0,
         options: Mapping[str, Any] | None = None,
+        fmr: float | None = None,
+        fpir: float | None = None,
         as_owner: str | None = None,
         purpose: str | None = None,
         case: str | None = None,
@@ -491,6 +528,7 @@ class Database:
             shortlist=shortlist,
             explain=explain,
             options=options or {},
+            limits=Limits(fmr, fpir),
         )
         waiting: list[list[Extracted] | Rejected] = []
         for source in sources:
@@ -528,10 +566,10 @@ class Database:
             return probe_of(source)
         return extract(to_sample(source, **facts))
 
-    def _as(self, owner: str | None) -> str | None:
-        """Whose search it is: an owner may not search in another owner's name."""
+    def _as(self, owner: str | None, what: str = "searched as") -> str | None:
+        """Whose search or record it is: an owner may not act in another owner's name."""
         if self.as_owner is not None and owner not in {None, self.as_owner}:
-            raise SharingError(f"opened as {self.as_owner}, so not to be searched as {owner}")
+            raise SharingError(f"opened as {self.as_owner}, so not to be {what} {owner}")
         return owner or self.as_owner
 
     def _query(
@@ -539,7 +577,8 @@ class Database:
     ) -> Query:
         if k < 1:
             raise OptionError(f"k is {k}; ask for at least 1 candidate")
-        known = self.galleries()
+        with self.store.read() as connection:
+            known = all_galleries(connection)
         scope = Scope(
             filters=filters or Filters(),
             owner=owner,
@@ -575,25 +614,22 @@ class Database:
 
     # Records
 
-    def subjects(self, *, filters: Filters | None = None) -> Iterator[Subject]:
-        """Yield the subjects in the order of enrolment, those of the owner when opened as one."""
-        chosen = filters or Filters()
-        query = select(schema.subjects.c.key).order_by(schema.subjects.c.key)
-        if self.as_owner is not None:
-            query = query.where(schema.subjects.c.owner == self.as_owner)
-        for column, values in (
-            (schema.subjects.c.owner, chosen.owners),
-            (schema.subjects.c.sex, chosen.sexes),
-            (schema.subjects.c.category, chosen.categories),
-        ):
-            if values:
-                query = query.where(column.in_(sorted(values)))
-        if chosen.born_from is not None:
-            query = query.where(schema.subjects.c.year_of_birth >= chosen.born_from)
-        if chosen.born_to is not None:
-            query = query.where(schema.subjects.c.year_of_birth <= chosen.born_to)
-        if chosen.galleries:
-            query = query.where(schema.subjects.c.key.in_(_in_galleries(chosen.galleries)))
+    def subjects(
+        self, *, filters: Filters | None = None, expired_on: str | None = None
+    ) -> Iterator[Subject]:
+        """Yield the subjects in the order of enrolment, those of the owner when opened as one.
+
+        Parameters
+        ----------
+        filters
+            Only who is known to pass them; `strict` makes no difference here.
+        expired_on
+            Only whose retention date is before this day (ISO 8601): to be reviewed or deleted.
+        """
+        conditions = [self._mine(), *_conditions(filters or Filters())]
+        if expired_on is not None:
+            conditions.append(schema.subjects.c.expires_on < _day(expired_on))
+        query = select(schema.subjects.c.key).where(*conditions).order_by(schema.subjects.c.key)
         with self.store.read() as connection:
             keys = list(connection.execute(query).scalars())
         for start in range(0, len(keys), 500):
@@ -604,14 +640,19 @@ class Database:
         return self.subjects()
 
     def __len__(self) -> int:
+        query = select(sa.func.count()).select_from(schema.subjects).where(self._mine())
         with self.store.read() as connection:
-            query = select(sa.func.count()).select_from(schema.subjects)
             return int(connection.execute(query).scalar_one())
 
     def __contains__(self, subject: str) -> bool:
+        query = select(schema.subjects.c.key).where(schema.subjects.c.id == subject, self._mine())
         with self.store.read() as connection:
-            query = select(schema.subjects.c.key).where(schema.subjects.c.id == subject)
             return connection.execute(query).first() is not None
+
+    def _mine(self) -> sa.ColumnElement[bool]:
+        if self.as_owner is None:
+            return sa.true()
+        return schema.subjects.c.owner == self.as_owner
 
     def get(self, subject: str) -> Subject:
         """Return one subject with its samples.
@@ -699,6 +740,8 @@ class Database:
         unknown = set(changes) - _PERSON_FACTS
         if unknown:
             raise OptionError(f"a subject has no {', '.join(sorted(unknown))}")
+        if "owner" in changes:
+            self._as(changes["owner"], "given to")
         person = Person(**values)
         values = {name: getattr(person, name) for name in values}
         if "metadata" in changes:
@@ -800,9 +843,13 @@ class Database:
     # Galleries, watch-lists, alerts
 
     def galleries(self) -> list[Gallery]:
-        """Return all galleries by name."""
+        """Return the galleries by name; as an owner, those it owns or may search."""
         with self.store.read() as connection:
-            return all_galleries(connection)
+            known = all_galleries(connection)
+        owner = self.as_owner
+        if owner is None:
+            return known
+        return [visible(g, owner) for g in known if g.owner is None or g.shared_with(owner)]
 
     def gallery(
         self,
@@ -909,7 +956,7 @@ class Database:
         """
         actor = facts.get("actor")
         with self.store.write() as writer:
-            ensure_case(writer, case, self.as_owner)
+            self._case(writer, case)
             known = {g.name: g for g in all_galleries(writer.connection)}
             if gallery not in known:
                 put(writer, gallery, None, {"unsolved": True, "owner": self.as_owner})
@@ -942,10 +989,21 @@ class Database:
 
     def close_case(self, case: str, *, status: str = "closed", actor: str | None = None) -> Case:
         """Close a case, or open it again with ``status="open"``."""
+        self.case(case)
         with self.store.write() as writer:
             close_case(writer, case, status=status)
             writer.audit("case_status", {"status": status}, actor=actor, case=case)
         return self.case(case)
+
+    def _case(self, writer: Writer, case: str) -> None:
+        """Make sure that the case is there and not another owner's."""
+        ensure_case(writer, case, self.as_owner)
+        if self.as_owner is not None:
+            self._own_case(find_case(writer.connection, case))
+
+    def _own_case(self, found: Case) -> None:
+        if self.as_owner is not None and found.owner != self.as_owner:
+            raise SharingError(f"case '{found.id}' belongs to another owner than {self.as_owner}")
 
     def case(self, case: str) -> Case:
         """Return one case with its searches, unsolved samples and decisions.
@@ -959,8 +1017,7 @@ class Database:
         """
         with self.store.read() as connection:
             found = find_case(connection, case)
-        if self.as_owner is not None and found.owner != self.as_owner:
-            raise SharingError(f"case '{case}' belongs to another owner than {self.as_owner}")
+        self._own_case(found)
         return found
 
     def cases(self) -> list[Case]:
@@ -1009,7 +1066,7 @@ class Database:
         if conclusion not in set(Conclusion):
             raise OptionError(f"conclusion is '{conclusion}'; use {', '.join(Conclusion)}")
         with self.store.write() as writer:
-            ensure_case(writer, case, self.as_owner)
+            self._case(writer, case)
             decision = decide(
                 writer,
                 case,
@@ -1127,12 +1184,15 @@ class Database:
     ) -> list[Pair]:
         """Find subjects enrolled twice; a killed run goes on where it was when called again.
 
+        Opened as an owner, the database compares the owner's records with each other and with
+        those that others share with their identity.
+
         Parameters
         ----------
         modality
             Registered name.
         filters
-            Galleries and records to look at.
+            Records to look at; both subjects of a pair pass them.
         log10_lr
             Lowest log10 likelihood ratio of a pair.
         exhaustive
@@ -1150,6 +1210,10 @@ class Database:
         query = self._query(
             self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}
         )
+        if query.disclosed is not None:
+            # Pairs name subjects, so what is shared as hit or no hit takes no part.
+            scope = dataclasses.replace(query.scope, shared=query.disclosed)
+            query = dataclasses.replace(query, scope=scope)
 
         def begun(writer: Writer, job: str) -> None:
             details = {"job": job, "modality": modality}
@@ -1287,6 +1351,37 @@ def _is_sample_id(text: str) -> bool:
 
 def _kind(error: BiomatchError) -> str:
     return type(error).__name__
+
+
+def _day(text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise OptionError(f"'{text}' is not a date like 2030-12-31") from error
+
+
+def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield what a subject must be, in SQL, to be known to pass the filters."""
+    columns, samples = schema.subjects.c, schema.samples.c
+    for column, values in (
+        (columns.owner, filters.owners),
+        (columns.sex, filters.sexes),
+        (columns.category, filters.categories),
+    ):
+        if values:
+            yield column.in_(sorted(values))
+    if filters.born_from is not None:
+        yield columns.year_of_birth >= filters.born_from
+    if filters.born_to is not None:
+        yield columns.year_of_birth <= filters.born_to
+    if filters.galleries:
+        yield columns.key.in_(_in_galleries(filters.galleries))
+    having = select(samples.subject_key)
+    if filters.finger_positions:
+        positions = samples.finger_position.in_(sorted(filters.finger_positions))
+        yield columns.key.in_(having.where(positions))
+    if filters.min_quality is not None:
+        yield columns.key.in_(having.where(samples.quality >= filters.min_quality))
 
 
 def _in_galleries(names: frozenset[str]) -> sa.CompoundSelect[Any]:

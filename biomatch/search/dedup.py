@@ -1,10 +1,13 @@
 """Finding subjects that were enrolled twice: every record of a gallery against all others."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select
 
 from biomatch.database import Store, Writer, schema
@@ -12,6 +15,8 @@ from biomatch.database.audit import canonical
 from biomatch.database.store import now
 from biomatch.errors import RecordError
 from biomatch.search import registry
+from biomatch.search.filters import Scope
+from biomatch.search.index import View
 from biomatch.search.searcher import Query, Searcher
 from biomatch.search.sources import Extracted
 from biomatch.types import Sample
@@ -19,6 +24,7 @@ from biomatch.types import Sample
 __all__ = ["Pair", "Progress", "dedup", "pairs"]
 
 KIND = "dedup"
+READ = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,11 @@ def dedup(
     on_progress: Callable[[Progress], None] | None,
     audit: Callable[[Writer, str], None],
 ) -> str:
-    """Search every record against the gallery, a block at a time; returns the job's id.
+    """Search every record in the query's scope against that scope; returns the job's id.
 
-    Pairs and position are committed together, so a killed job goes on with the block it was
-    in. A job with the same parameters that is not done is taken up again.
+    As an owner, the owner's records are searched, and what others share with it is found.
+    Pairs and position are committed together, a block at a time, so a killed job goes on with
+    the block it was in. A job with the same parameters that is not done is taken up again.
     """
     parameters = canonical(
         {
@@ -77,22 +84,42 @@ def dedup(
         }
     )
     job = _job(store, parameters, audit)
+    keys: NDArray[np.int64] | None = None
     while True:
         with store.read() as connection:
             row = _row(connection, job)
-            todo = _block(connection, modality, row, block, query)
+        if keys is None:
+            mine = dataclasses.replace(query.scope, shared=frozenset())
+            keys = _visible(searcher.index(modality).view(), mine, row.upto)
+        done = int(np.searchsorted(keys, row.position, side="right"))
+        todo = keys[done : done + block].tolist()
         if not todo:
             break
-        found = _compare(searcher, query, todo, log10_lr)
+        found = _compare(searcher, query, _probes(store, modality, todo), log10_lr)
         with store.write() as writer:
             if _row(writer.connection, job).position == row.position:
                 _write(writer, job, found)
-                _move(writer, job, position=todo[-1].key)
+                _move(writer, job, position=todo[-1])
         if on_progress is not None:
-            on_progress(_progress(store, job, modality))
+            count = _count(store, job)
+            on_progress(Progress(f"j{job}", done + len(todo), len(keys), count))
     with store.write() as writer:
         _move(writer, job, done=True)
     return f"j{job}"
+
+
+def _visible(view: View, scope: Scope, upto: int) -> NDArray[np.int64]:
+    """Keys of the templates that the scope lets pass, ascending."""
+    found = [np.empty(0, dtype=np.int64)]
+    for part in view.parts:
+        mask = scope.mask(part.part.columns)
+        keys = np.asarray(part.part.columns.keys)
+        for passing in (mask, part.alive):
+            if passing is not None:
+                mask = passing if mask is None else mask & passing
+        found.append(keys if mask is None else keys[mask])
+    keys = np.sort(np.concatenate(found))
+    return keys[keys <= upto]
 
 
 def _job(store: Store, parameters: str, audit: Callable[[Writer, str], None]) -> int:
@@ -138,53 +165,44 @@ def _move(writer: Writer, job: int, **values: Any) -> None:
     )
 
 
-def _block(
-    connection: Connection, modality: str, job: Row[Any], size: int, query: Query
-) -> list[Row[Any]]:
+def _probes(store: Store, modality: str, keys: Sequence[int]) -> list[tuple[int, Extracted]]:
+    """Read the templates with these keys, those still there: subject keys and templates."""
     t, s, p = schema.templates.c, schema.samples.c, schema.subjects.c
-    found = (
-        select(t.key, t.blob, t.modality, s.finger_position, p.id.label("subject"))
+    query = (
+        select(t.subject_key, t.blob, s.finger_position, p.id.label("subject"))
         .join(schema.samples, s.key == t.sample_key)
         .join(schema.subjects, p.key == t.subject_key)
-        .where(t.modality == modality, t.key > job.position, t.key <= job.upto)
-        .order_by(t.key)
-        .limit(size)
     )
-    wanted = query.scope.filters.galleries
-    if wanted:
-        listed = select(schema.members.c.subject_key).where(
-            schema.members.c.gallery.in_(sorted(wanted))
+    rows: list[Row[Any]] = []
+    with store.read() as connection:
+        for start in range(0, len(keys), READ):
+            some = query.where(t.key.in_(keys[start : start + READ])).order_by(t.key)
+            rows.extend(list(connection.execute(some)))
+    reader = registry.get(modality)
+    found = []
+    for row in rows:
+        template = reader.loads(bytes(row.blob))
+        sample = Sample(
+            modality, template=template, label=row.subject, finger_position=row.finger_position
         )
-        found = found.where(s.gallery.in_(sorted(wanted)) | t.subject_key.in_(listed))
-    elif query.scope.hidden:
-        found = found.where(s.gallery.not_in(sorted(query.scope.hidden)))
-    if query.scope.owner is not None:
-        found = found.where(p.owner == query.scope.owner)
-    return list(connection.execute(found))
-
-
-def _compare(
-    searcher: Searcher, query: Query, todo: Sequence[Row[Any]], log10_lr: float
-) -> dict[tuple[str, str], Pair]:
-    answers = searcher.search([[_probe(row)] for row in todo], query)
-    found: dict[tuple[str, str], Pair] = {}
-    for row, answer in zip(todo, answers, strict=True):
-        for candidate in answer:
-            if candidate.subject == row.subject or candidate.log10_lr < log10_lr:
-                continue
-            first, second = sorted((row.subject, candidate.subject))
-            known = found.get((first, second))
-            if known is None or candidate.log10_lr > known.log10_lr:
-                found[first, second] = Pair(first, second, candidate.score, candidate.log10_lr)
+        found.append((row.subject_key, Extracted(modality, template, sample, "", 0, traced=False)))
     return found
 
 
-def _probe(row: Row[Any]) -> Extracted:
-    template = registry.get(row.modality).loads(bytes(row.blob))
-    sample = Sample(
-        row.modality, template=template, label=row.subject, finger_position=row.finger_position
-    )
-    return Extracted(row.modality, template, sample, "", 0, traced=False)
+def _compare(
+    searcher: Searcher, query: Query, todo: Sequence[tuple[int, Extracted]], log10_lr: float
+) -> dict[tuple[str, str], Pair]:
+    found: dict[tuple[str, str], Pair] = {}
+    owners, probes = [key for key, _ in todo], [probe for _, probe in todo]
+    answers = searcher.resembling(probes, owners, query, log10_lr)
+    for probe, others in zip(probes, answers, strict=True):
+        own = str(probe.sample.label)
+        for subject, hit in others.items():
+            first, second = sorted((own, subject))
+            known = found.get((first, second))
+            if known is None or hit.log10_lr > known.log10_lr:
+                found[first, second] = Pair(first, second, hit.score, hit.log10_lr)
+    return found
 
 
 def _write(writer: Writer, job: int, found: dict[tuple[str, str], Pair]) -> None:
@@ -201,21 +219,10 @@ def _write(writer: Writer, job: int, found: dict[tuple[str, str], Pair]) -> None
             writer.connection.execute(sa.update(schema.pairs).where(same).values(**values))
 
 
-def _progress(store: Store, job: int, modality: str) -> Progress:
-    count = sa.func.count()
-    t = schema.templates.c
+def _count(store: Store, job: int) -> int:
+    query = select(sa.func.count()).select_from(schema.pairs).where(schema.pairs.c.job_key == job)
     with store.read() as connection:
-        row = _row(connection, job)
-        mine = select(count).where(t.modality == modality, t.key <= row.upto)
-        total = connection.execute(mine.select_from(schema.templates)).scalar_one()
-        searched = mine.where(t.key <= row.position).select_from(schema.templates)
-        found = select(count).where(schema.pairs.c.job_key == job).select_from(schema.pairs)
-        return Progress(
-            f"j{job}",
-            connection.execute(searched).scalar_one(),
-            total,
-            connection.execute(found).scalar_one(),
-        )
+        return int(connection.execute(query).scalar_one())
 
 
 def pairs(connection: Connection, job: str) -> Iterator[Pair]:

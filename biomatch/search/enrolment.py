@@ -59,7 +59,8 @@ class Person:
             raise OptionError(f"year of birth {year} is not between 1850 and now")
         if self.expires_on is not None:
             try:
-                dt.date.fromisoformat(self.expires_on)
+                day = dt.date.fromisoformat(self.expires_on)
+                object.__setattr__(self, "expires_on", day.isoformat())
             except ValueError as error:
                 raise OptionError(
                     f"retention date '{self.expires_on}' is not a date like 2030-12-31"
@@ -83,7 +84,7 @@ class Entry:
     case, captured_on
         Case the sample belongs to, and its date.
     attach
-        Keep the source file in the database.
+        Keep the source file in the database; an error for a source that is no file.
     """
 
     extracted: Extracted
@@ -95,8 +96,10 @@ class Entry:
     attach: bool = False
 
 
-def known(connection: Connection, sha256: str, modality: str) -> list[Enrolled]:
-    """Receipts of what was enrolled from the source with this digest."""
+def known(
+    connection: Connection, sha256: str, modality: str, owner: str | None = None
+) -> list[Enrolled]:
+    """Receipts of what was enrolled from the source with this digest, to an owner its own only."""
     joined = schema.samples.join(
         schema.subjects, schema.subjects.c.key == schema.samples.c.subject_key
     )
@@ -107,6 +110,8 @@ def known(connection: Connection, sha256: str, modality: str) -> list[Enrolled]:
         .where(columns.sha256 == sha256, columns.modality == modality)
         .order_by(columns.key)
     )
+    if owner is not None:
+        query = query.where(schema.subjects.c.owner == owner)
     return [
         Enrolled(row.id, f"s{row.key}", modality, row.finger_position, row.quality, duplicate=True)
         for row in connection.execute(query)
@@ -200,7 +205,12 @@ class _Batch:
                 "blob": modality.dumps(extracted.template),
             }
         )
-        if entry.attach and sample.path is not None:
+        if entry.attach:
+            if sample.path is None:
+                raise OptionError(
+                    f"{sample.name}: attach=True keeps a file in the database, and this source is "
+                    "none: give its path instead of its content, or leave attach out"
+                )
             self.images.append(
                 {"sample_key": key, "name": sample.path.name, "content": sample.path.read_bytes()}
             )

@@ -4,6 +4,7 @@ Both become one boolean mask a segment, applied before the first comparison, so 
 search equals a search over the filtered gallery.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,30 +15,70 @@ from numpy.typing import NDArray
 from biomatch.errors import OptionError
 from biomatch.search.columns import Columns
 
-__all__ = ["Filters", "Scope", "compatible_positions"]
+__all__ = ["Filters", "Scope", "compatible_positions", "same_skin"]
 
 Mask = NDArray[np.bool_]
 
-SAME_FINGER: tuple[frozenset[int], ...] = (
-    *(frozenset({finger, 13}) for finger in (2, 3, 4, 5)),
-    *(frozenset({finger, 14}) for finger in (7, 8, 9, 10)),
-    frozenset({1, 11}),
-    frozenset({6, 12}),
-)
-"""Position codes that can hold the same finger (ANSI/NIST-ITL 1-2011 table 8): a plain thumb
-is that thumb, a plain four-finger impression holds its four fingers."""
+UNKNOWN = frozenset({0, 18})
+"""Position codes that do not say which finger or palm it is."""
+
+RIGHT, LEFT = frozenset({1, 2, 3, 4, 5, 16}), frozenset({6, 7, 8, 9, 10, 17})
+RIGHT_PALM, LEFT_PALM = -1, -2
+TOGETHER = {
+    13: RIGHT - {1},
+    14: LEFT - {6},
+    15: {1, 6},
+    19: RIGHT | LEFT,
+    40: {2, 3},
+    41: {3, 4},
+    42: {4, 5},
+    43: {7, 8},
+    44: {8, 9},
+    45: {9, 10},
+    46: {2, 7},
+    47: {2, 3, 4},
+    48: {3, 4, 5},
+    49: {7, 8, 9},
+    50: {8, 9, 10},
+    51: RIGHT - {1},
+    52: LEFT - {6},
+    53: RIGHT,
+    54: LEFT,
+    20: {RIGHT_PALM, LEFT_PALM},
+    37: RIGHT | {RIGHT_PALM},
+    38: LEFT | {LEFT_PALM},
+}
+RIGHT_PALMS = (21, 22, 25, 26, 29, 31, 32, 33, 81, 83, 85)
+LEFT_PALMS = (23, 24, 27, 28, 30, 34, 35, 36, 82, 84, 86)
+
+SKIN: dict[int, frozenset[int]] = {
+    **{finger: frozenset({finger}) for finger in RIGHT | LEFT},
+    11: frozenset({1}),
+    12: frozenset({6}),
+    **dict.fromkeys(RIGHT_PALMS, frozenset({RIGHT_PALM})),
+    **dict.fromkeys(LEFT_PALMS, frozenset({LEFT_PALM})),
+    **{code: frozenset(skin) for code, skin in TOGETHER.items()},
+}
+"""What an impression with each position code of ANSI/NIST-ITL 1-2011 table 8 can show: fingers
+by their own codes, and palms. Slaps may show extra digits, a grasp fingers and palm. Parts of one
+palm are not told apart, because neighbouring parts overlap."""
 
 
+@functools.cache
 def compatible_positions(position: int) -> frozenset[int]:
     """Positions of references that a probe of `position` can match; empty = all.
 
-    An unknown position (0) on either side never excludes a record.
+    An unknown position on either side never excludes a record.
     """
-    if position == 0:
+    if position in UNKNOWN:
         return frozenset()
-    same = {other for pair in SAME_FINGER if position in pair for other in pair}
-    palm = {20, 21, 23} if position in {20, 21, 23} else set()
-    return frozenset(same | palm | {position, 0})
+    mine = SKIN.get(position, frozenset())
+    return frozenset({code for code, skin in SKIN.items() if skin & mine} | UNKNOWN | {position})
+
+
+def same_skin(one: int, other: int) -> bool:
+    """Whether impressions with these position codes can show the same skin."""
+    return one in UNKNOWN or other in compatible_positions(one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +218,7 @@ class Scope:
     def _positions(columns: Columns, wanted: frozenset[int], *, keep_unknown: bool) -> Mask | None:
         if not wanted:
             return None
-        accepted = {*wanted, 0} if keep_unknown else wanted
+        accepted = wanted | UNKNOWN if keep_unknown else wanted
         passing: Mask = np.isin(columns.positions, sorted(accepted))
         return passing
 

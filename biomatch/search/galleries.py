@@ -14,7 +14,16 @@ from biomatch.search.enrolment import new_gallery, refresh
 from biomatch.search.records import find_subject, key_of
 from biomatch.types import Candidate, CandidateList
 
-__all__ = ["Gallery", "all_galleries", "enlist", "put", "redacted"]
+__all__ = [
+    "Gallery",
+    "all_galleries",
+    "check_homes",
+    "check_rights",
+    "enlist",
+    "put",
+    "redacted",
+    "visible",
+]
 
 SHARING = ("nobody", "listed", "all")
 DISCLOSURE = ("hit", "identity")
@@ -168,3 +177,28 @@ def check_rights(galleries: Iterable[Gallery], name: str, owner: str | None) -> 
             raise SharingError(
                 f"gallery '{name}' belongs to {gallery.owner or 'the operator'}, not to {owner}"
             )
+
+
+def check_homes(connection: Connection, names: Iterable[str], owner: str | None) -> None:
+    """Refuse to enrol into other owners' galleries; what has no owner is open to all.
+
+    Raises
+    ------
+    SharingError
+        One of them belongs to another owner.
+    """
+    if owner is None:
+        return
+    wanted = set(names)
+    for gallery in all_galleries(connection):
+        if gallery.name in wanted and gallery.owner not in {None, owner}:
+            raise SharingError(
+                f"gallery '{gallery.name}' belongs to another owner; enrol into one of {owner}'s"
+            )
+
+
+def visible(gallery: Gallery, owner: str) -> Gallery:
+    """Leave out of another owner's gallery what is no business of `owner`'s."""
+    if gallery.owner == owner:
+        return gallery
+    return dataclasses.replace(gallery, hook=None, listed=())

@@ -7,7 +7,8 @@ a writer and a writer never disturbs a search.
 
 import shutil
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from biomatch.database import Store, schema
-from biomatch.errors import DamagedIndexError
+from biomatch.errors import DamagedIndexError, DatabaseError
 from biomatch.search import rows
 from biomatch.search.catalog import Catalog, locked, read_catalog, write_catalog
 from biomatch.search.columns import Record
@@ -167,6 +168,7 @@ class Index:
         self._catalog = Catalog()
         self._view = View(generation=-1)
         self._marks: tuple[int, int] = (-1, -1)
+        self._patience = 0  # rows of the delta before sealing is tried again after a failure
         self._spanned: tuple[tuple[Part, ...], NDArray[np.int64]] = ((), np.empty(0, np.int64))
 
     def view(self) -> View:
@@ -191,14 +193,31 @@ class Index:
             self._load()
         after = self._view.generation
         with self.store.read() as connection:
-            new = list(rows.records(connection, self.modality.name, after, generation))
+            waiting = rows.count(connection, self.modality.name, generation, after=after)
             gone = rows.removed(connection, self.modality.name, after, generation)
         if gone:
             self._bury(np.array(gone, dtype=np.int64))
-        self._append(new)
+        if waiting >= SEAL_ROWS and self._tried(lambda: self._seal_backlog(after, generation)):
+            return
+        with self.store.read() as connection:
+            self._append(rows.records(connection, self.modality.name, after, generation))
         self._publish(generation)
-        if self._delta_is_large():
-            self.flush(wait=False)
+        count = sum(len(view.part) for view in self._delta)
+        patient = count < self._patience
+        if (
+            not patient
+            and self._delta_is_large()
+            and not self._tried(lambda: self.flush(wait=False))
+        ):
+            self._patience = 2 * count
+
+    def _tried(self, sealing: Callable[[], bool]) -> bool:
+        """Seal if the disk lets us; a search goes on from memory if it does not."""
+        try:
+            return sealing()
+        except DatabaseError as error:
+            self.repairs.append(str(error))
+            return False
 
     def _publish(self, generation: int) -> None:
         sealed = tuple(view.part for view in self._sealed)
@@ -226,7 +245,7 @@ class Index:
 
     def _delta_is_large(self) -> bool:
         count = sum(len(view.part) for view in self._delta)
-        size = sum(len(record.blob) for view in self._delta for record in view.part.records)
+        size = sum(view.part.weight for view in self._delta)
         return count >= SEAL_ROWS or size >= SEAL_BYTES
 
     # Segments on disk
@@ -244,7 +263,8 @@ class Index:
                 lost = self._lost(connection, upto)
             self._catalog = Catalog(upto, {p.name: catalog.segments[p.name] for p in good})
             if lost is not None or len(good) != len(catalog.segments):
-                self._repair(lost, upto)
+                with self._writing(repairing=True):
+                    self._repair(lost, upto)
         self._view = View(upto, tuple(self._sealed))
 
     def _good_segments(self, connection: Connection, catalog: Catalog) -> list[Part]:
@@ -285,6 +305,54 @@ class Index:
         self._catalog = write_catalog(self.root, upto, names)
         _sweep(self.root, names)
 
+    @contextmanager
+    def _writing(self, *, repairing: bool = False) -> Iterator[None]:
+        """Make a failed write a clear error, and give back the space that it took."""
+        try:
+            yield
+        except OSError as error:
+            _sweep(self.root, list(read_catalog(self.root).segments))
+            cause = error.strerror or f"not all could be written, as on a full disk ({error})"
+            raise DatabaseError(
+                f"index folder {self.root}: {cause}; no record is lost "
+                + (
+                    "but what is damaged must be written anew before a search: make room, then "
+                    "search again"
+                    if repairing
+                    else "and searches go on: make room, then run `biomatch index compact`"
+                )
+            ) from error
+
+    def _seal_backlog(self, after: int, generation: int) -> bool:
+        """Write all templates of (after, generation] as segments, without holding them all.
+
+        False when another process holds the folder or is ahead.
+        """
+        with locked(self.root, wait=False) as mine, self._writing():
+            if not mine or read_catalog(self.root) != self._catalog:
+                return False
+            if any(view.count for view in self._delta):
+                self._seal_delta()
+            with self.store.read() as connection:
+                anchor = _anchor(connection, generation)
+                found = rows.records(connection, self.modality.name, after, generation)
+                fresh = self._seal_all(found, anchor)
+            self._list([*self._sealed, *self._opened(fresh)], generation)
+            self._publish(generation)
+            return True
+
+    def _opened(self, names: Sequence[str]) -> list[PartView]:
+        """Open segments just written; they are listed only if that succeeds."""
+        return [
+            PartView(open_segment(self.modality, self.root / name, check=False)) for name in names
+        ]
+
+    def _list(self, sealed: Sequence[PartView], generation: int) -> None:
+        """From now on the index is made of these segments, and of nothing in memory."""
+        names = [view.part.name for view in sealed]
+        self._catalog = write_catalog(self.root, generation, names)
+        self._sealed, self._delta, self._patience = list(sealed), [], 0
+
     def _seal_all(
         self, records: Iterable[Record], anchor: Anchor, most: int = SEGMENT_ROWS
     ) -> list[str]:
@@ -313,7 +381,7 @@ class Index:
 
         A process that finds the folder ahead of its own delta adopts what the other wrote.
         """
-        with self._lock, locked(self.root, wait=wait) as mine:
+        with self._lock, locked(self.root, wait=wait) as mine, self._writing():
             if not mine:
                 return False
             if read_catalog(self.root) != self._catalog:
@@ -347,12 +415,7 @@ class Index:
         with self.store.read() as connection:
             anchor = _anchor(connection, generation)
         fresh = self._seal_all(sorted(records, key=attrgetter("seq")), anchor)
-        names = [*(view.part.name for view in self._sealed), *fresh]
-        self._catalog = write_catalog(self.root, generation, names)
-        self._sealed += [
-            PartView(open_segment(self.modality, self.root / name, check=False)) for name in fresh
-        ]
-        self._delta = []
+        self._list([*self._sealed, *self._opened(fresh)], generation)
         self._publish(generation)
         if len(self._sealed) > MANY_SEGMENTS:
             self._merge(_small(self._sealed))
@@ -360,7 +423,7 @@ class Index:
     def compact(self) -> None:
         """Merge small segments and those with many removed rows."""
         self.view()
-        with self._lock, locked(self.root, wait=True):
+        with self._lock, locked(self.root, wait=True), self._writing():
             if read_catalog(self.root) != self._catalog:
                 self._adopt()
             if any(view.count for view in self._delta):
@@ -383,30 +446,31 @@ class Index:
                     connection, self.modality.name, int(seqs.min()) - 1, int(seqs.max())
                 )
                 fresh = self._seal_all((r for r in found if r.seq in wanted), anchor)
-            parts = [open_segment(self.modality, self.root / n, check=False) for n in fresh]
+            parts = self._opened(fresh)
             # Rows removed while we packed are in the tombstones, not in what SQL gave us.
             gone = _all_removed(connection, self.modality.name, self._view.generation)
         names = [*(view.part.name for view in kept), *fresh]
         self._catalog = write_catalog(self.root, generation, names)
-        self._sealed = [*kept, *(_without(PartView(part), gone) for part in parts)]
+        self._sealed = [*kept, *(_without(view, gone) for view in parts)]
         self._publish(self._view.generation)
         _sweep(self.root, names)
 
     def rebuild(self, *, segments: int | None = None) -> None:
         """Throw all segments away and pack every template again, into so many segments."""
-        with self._lock, locked(self.root, wait=True), self.store.read() as connection:
+        with (
+            self._lock,
+            locked(self.root, wait=True),
+            self._writing(),
+            self.store.read() as connection,
+        ):
             generation = _generation(connection)
             anchor = _anchor(connection, generation)
             found = rows.records(connection, self.modality.name, 0, generation)
             total = rows.count(connection, self.modality.name, generation)
             most = SEGMENT_ROWS if segments is None else max(1, -(-total // segments))
             names = self._seal_all(found, anchor, most)
-            self._catalog = write_catalog(self.root, generation, names)
+            self._list(self._opened(names), generation)
             _sweep(self.root, names)
-            self._delta = []
-            self._sealed = [
-                PartView(open_segment(self.modality, self.root / n, check=False)) for n in names
-            ]
             self._publish(generation)
         self.view()
 

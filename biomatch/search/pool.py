@@ -1,7 +1,9 @@
 """A pool of worker processes that each own some segments, memory-mapped.
 
-Workers are started by a fork server, hold one thread each, and share the segments' pages with
-one another through the operating system. A worker that dies is started again and its part of
+The calling process does one share itself instead of only waiting, unless there is a deadline,
+which nobody could hold it to: one process less to wake up. Workers are started by a fork
+server, hold one thread each, and share the segments' pages with one another through the
+operating system. A worker that dies is started again and its part of
 the search is done again, so the answer is complete and identical; the parent does it itself if
 that fails, too. Programs that use the pool need the usual ``if __name__ == "__main__":`` guard
 of `multiprocessing`.
@@ -12,12 +14,12 @@ import multiprocessing
 import pickle
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +29,18 @@ from biomatch.search.index import PartView
 from biomatch.search.scan import Found, Job, scan
 from biomatch.search.segments import Part, open_segment
 
-__all__ = ["ProcessPool", "Request", "answered", "requested", "shares_of"]
+__all__ = ["Answer", "ProcessPool", "Request", "answered", "packed", "requested", "shares_of"]
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
 
+BUFFERED = 65_536
+"""Bytes that surely fit into a pipe whose reader does not read."""
+
 Answer = list[list[Found]]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One search, as a worker receives it.
 
     Attributes
@@ -49,26 +53,31 @@ class Request:
         For segments whose tombstones the worker does not know: rows that no longer count, as
         packed bits, or None when all count.
     job
-        What to search for.
+        The pickled `Job`: pickled once, however many workers get it.
     """
 
     number: int
     folders: tuple[str, ...]
     removed: dict[str, bytes | None]
-    job: Job
+    job: bytes
+
+
+def packed(job: Job) -> bytes:
+    """Pickle a job for `Request`."""
+    return pickle.dumps(job, protocol=5)
 
 
 def requested(
-    number: int, views: Sequence[PartView], job: Job, known: dict[str, object]
+    number: int, views: Sequence[PartView], job: bytes, known: dict[str, object]
 ) -> Request:
     """Make the request for one worker, with the tombstones that it does not know yet."""
     removed: dict[str, bytes | None] = {}
-    for view in views:
-        name = str(view.part.folder)
+    folders = tuple([str(view.part.folder) for view in views])
+    for name, view in zip(folders, views, strict=True):
         if name not in known or known[name] is not view.alive:
             removed[name] = None if view.alive is None else np.packbits(view.alive).tobytes()
             known[name] = view.alive
-    return Request(number, tuple(str(view.part.folder) for view in views), removed, job)
+    return Request(number, folders, removed, job)
 
 
 def shares_of(
@@ -95,11 +104,20 @@ def shares_of(
 
 @dataclass(slots=True)
 class _Worker:
-    """The parent's side of one worker process."""
+    """The parent's side of one worker process.
+
+    Attributes
+    ----------
+    known
+        Tombstones that it knows, by folder.
+    unread
+        Bytes sent since it last answered.
+    """
 
     process: BaseProcess
     pipe: Connection
     known: dict[str, object] = field(default_factory=dict)
+    unread: int = 0
 
 
 class ProcessPool:
@@ -108,20 +126,28 @@ class ProcessPool:
     Parameters
     ----------
     count
-        Workers.
+        Processes that search: this one and `count` - 1 workers; with a deadline, or when
+        `count` is 1, so many workers.
     deadline
         Seconds after which a part that has not answered is given up and the search is marked
         incomplete; None waits for as long as the worker lives.
+
+    Attributes
+    ----------
+    busy
+        Seconds from request to answer in each worker that took part in the last search.
     """
 
     def __init__(self, count: int, *, deadline: float | None = None) -> None:
+        self.busy: dict[int, float] = {}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["biomatch.search.pool"])
         self._deadline = deadline
         self._lock = threading.Lock()
         self._number = 0
         self._owners: dict[str, int] = {}
-        self._workers = [self._start() for _ in range(count)]
+        self._own = deadline is None and count > 1
+        self._workers = [self._start() for _ in range(count - self._own)]
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -136,58 +162,86 @@ class ProcessPool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def run(self, parts: Sequence[PartView], job: Job) -> list[list[Found] | None]:
-        """Search sealed segments in the workers and the delta here, meanwhile."""
+        """Search sealed segments in the workers; one share and the delta here, meanwhile."""
         with self._lock:
-            shares = shares_of(parts, self._owners, len(self._workers))
+            shares = shares_of(parts, self._owners, len(self._workers) + self._own)
+            ours = shares.pop(len(self._workers), [])
             self._number += 1
             number = self._number
+            end = None if self._deadline is None else time.monotonic() + self._deadline
+            blob = packed(job) if shares else b""
             for owner, share in shares.items():
-                self._send(owner, share, job, number)
+                self._send(owner, share, blob, number, end)
             results: list[list[Found] | None] = [None] * len(parts)
+            for i, view in ours:
+                results[i] = scan(view, job)
             for i, view in enumerate(parts):
                 if view.part.folder is None:
                     results[i] = scan(view, job)
-            for owner, answer in self._gather(shares, job, number).items():
+            for owner, answer in self._gather(shares, job, blob, number, end).items():
                 for (i, _), found in zip(shares[owner], answer, strict=True):
                     results[i] = found
             return results
 
     def _send(
-        self, owner: int, share: Sequence[tuple[int, PartView]], job: Job, number: int
+        self,
+        owner: int,
+        share: Sequence[tuple[int, PartView]],
+        job: bytes,
+        number: int,
+        end: float | None,
     ) -> None:
         worker = self._workers[owner]
         request = requested(number, [view for _, view in share], job, worker.known)
-        message = pickle.dumps(request, protocol=5)
+        message = pickle.dumps(tuple(request), protocol=5)
+        worker.unread += len(message)
         # If it died, `_gather` sees the closed pipe and starts another.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _not_beyond(end, worker):
             worker.pipe.send_bytes(message)
 
     def _gather(
-        self, shares: dict[int, list[tuple[int, PartView]]], job: Job, number: int
+        self,
+        shares: dict[int, list[tuple[int, PartView]]],
+        job: Job,
+        blob: bytes,
+        number: int,
+        end: float | None,
     ) -> dict[int, Answer]:
-        answers: dict[int, Answer] = {}
-        deaths = dict.fromkeys(shares, 0)
-        waiting = set(shares)
-        end = None if self._deadline is None else time.monotonic() + self._deadline
-        while waiting:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            ready = wait([self._workers[owner].pipe for owner in waiting], left)
-            if not ready:
-                break
-            for owner in [one for one in waiting if self._workers[one].pipe in ready]:
-                try:
-                    answer = _received(self._workers[owner].pipe, number)
-                except (EOFError, OSError):
-                    deaths[owner] += 1
-                    self._revive(owner)
-                    if deaths[owner] < ATTEMPTS:
-                        self._send(owner, shares[owner], job, number)
-                        continue
-                    answer = [scan(view, job) for _, view in shares[owner]]
-                if answer is not None:
-                    answers[owner] = answer
-                    waiting.discard(owner)
-        return answers
+        self.busy = {}
+        answers = {
+            owner: self._answer(owner, share, job, blob, number, end)
+            for owner, share in shares.items()
+        }
+        return {owner: answer for owner, answer in answers.items() if answer is not None}
+
+    def _answer(
+        self,
+        owner: int,
+        share: Sequence[tuple[int, PartView]],
+        job: Job,
+        blob: bytes,
+        number: int,
+        end: float | None,
+    ) -> Answer | None:
+        """Wait for one worker; None when it is late. One that died is replaced and asked again."""
+        deaths = 0
+        while deaths < ATTEMPTS:
+            pipe = self._workers[owner].pipe
+            try:
+                if end is not None and not pipe.poll(max(0.0, end - time.monotonic())):
+                    return None
+                answer, self.busy[owner] = _received(pipe, number)
+            except (EOFError, OSError):
+                deaths += 1
+                self._revive(owner)
+                if end is not None and time.monotonic() >= end:
+                    return None
+                self._send(owner, share, blob, number, end)
+                continue
+            if answer is not None:
+                self._workers[owner].unread = 0
+                return answer
+        return [scan(view, job) for _, view in share]
 
     def _revive(self, owner: int) -> None:
         self._workers[owner].pipe.close()
@@ -204,18 +258,31 @@ class ProcessPool:
                 worker.process.kill()
 
 
-def _received(pipe: Connection, number: int) -> Answer | None:
-    """Read one answer; None for one that an earlier search gave up waiting for.
+@contextlib.contextmanager
+def _not_beyond(end: float | None, worker: _Worker) -> Iterator[None]:
+    """Kill the worker if it still has not read at `end` what may be too much for the pipe."""
+    if end is None or worker.unread <= BUFFERED:
+        yield
+        return
+    watch = threading.Timer(max(0.0, end - time.monotonic()), worker.process.kill)
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+def _received(pipe: Connection, number: int) -> tuple[Answer | None, float]:
+    """Read one answer and the seconds it took; None: an earlier search gave up waiting for it.
 
     Only our own workers write into the pipe, which no other process can open.
     """
-    found_number, answer, failure = pickle.loads(pipe.recv_bytes())  # noqa: S301
+    found_number, answer, failure, seconds = pickle.loads(pipe.recv_bytes())  # noqa: S301
     if found_number != number:
-        return None
+        return None, seconds
     if failure is not None:
         raise failure
-    found: Answer = answer
-    return found
+    return answer, seconds
 
 
 def _serve(pipe: Connection) -> None:
@@ -224,14 +291,17 @@ def _serve(pipe: Connection) -> None:
     alive: dict[str, NDArray[np.bool_] | None] = {}
     while True:
         try:
-            request: Request = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our parent
+            request = Request(*pickle.loads(pipe.recv_bytes()))  # noqa: S301 - from our parent
         except (EOFError, OSError):
             return
+        start = time.perf_counter()
+        answer: Answer | None = None
+        failure: Exception | None = None
         try:
             answer = answered(request, segments, alive)
-            message: tuple[int, Any, Exception | None] = (request.number, answer, None)
         except Exception as error:  # noqa: BLE001 - it is raised in the parent
-            message = (request.number, None, error)
+            failure = error
+        message = (request.number, answer, failure, time.perf_counter() - start)
         try:
             pipe.send_bytes(pickle.dumps(message, protocol=5))
         except OSError:
@@ -242,10 +312,11 @@ def answered(
     request: Request, segments: dict[str, Part], alive: dict[str, NDArray[np.bool_] | None]
 ) -> Answer:
     """Do a worker's share; `segments` and `alive` are what it remembers between requests."""
+    job: Job = pickle.loads(request.job)  # noqa: S301 - from our parent
     for name, bits in request.removed.items():
         if name not in segments:
             # The parent compared the digests when it opened the segment.
-            modality = registry.get(request.job.modality)
+            modality = registry.get(job.modality)
             segments[name] = open_segment(modality, Path(name), check=False)
         count = len(segments[name])
         alive[name] = (
@@ -256,4 +327,4 @@ def answered(
     for name in set(segments) - set(request.folders):
         if not Path(name).exists():
             del segments[name], alive[name]
-    return [scan(PartView(segments[name], alive[name]), request.job) for name in request.folders]
+    return [scan(PartView(segments[name], alive[name]), job) for name in request.folders]

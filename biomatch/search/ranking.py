@@ -2,8 +2,9 @@
 
 Scores of one finger (or face, or profile) are calibrated to log10 likelihood ratios. Over
 *different* fingers and modalities these are added, which assumes that they are independent
-given the hypothesis; over several probes or references of the *same* finger or face only the
-best counts, because those are not independent.
+given the hypothesis; over several probes or references of the *same* finger or face, over
+positions that can be the same finger, and over views of one impression only the best counts,
+because those are not independent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.search.filters import same_skin
 from biomatch.search.scan import Found, nothing
 from biomatch.types import Modality
 
-__all__ = ["Hit", "best_subjects", "fuse", "hits_of", "merged"]
+__all__ = ["Evidence", "Hit", "best_subjects", "fuse", "hits_of", "merged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,45 @@ def _calibrated(
     }
 
 
-def fuse(parts: Sequence[tuple[str, Mapping[int, Hit]]]) -> dict[int, tuple[float, dict[str, Hit]]]:
-    """Add up what the probe's templates say of each subject.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one probe template found.
 
-    Parameters
+    Attributes
     ----------
-    parts
-        For each probe template its modality and its hits by subject.
+    modality
+        Its modality.
+    capture
+        Digest of its file and name of the impression in it (`Sample.capture`); None = unknown.
+    position
+        The probe's position code, 0 = unknown or no friction ridge skin.
+    hits
+        By subject key.
+    """
+
+    modality: str
+    capture: tuple[str, str] | None
+    position: int
+    hits: Mapping[int, Hit]
+
+    def repeats(self, hit: Hit, other: "Evidence", theirs: Hit) -> bool:
+        """Whether two hits on one subject may be about the same skin, and not independent.
+
+        They are when the references can show the same finger, or when both probes are views
+        of one impression (a picture, and minutiae that an examiner marked in it).
+        """
+        if self.modality != other.modality:
+            return False
+        one_capture = self.capture is not None and self.capture == other.capture
+        return same_skin(hit.position, theirs.position) or (
+            one_capture and same_skin(self.position, other.position)
+        )
+
+
+def fuse(parts: Sequence[Evidence]) -> dict[int, tuple[float, dict[str, Hit]]]:
+    """Add up what the probe's templates say of each subject, the strongest first.
+
+    A hit that may be about the same skin as a stronger one counts nothing.
 
     Returns
     -------
@@ -139,14 +173,20 @@ def fuse(parts: Sequence[tuple[str, Mapping[int, Hit]]]) -> dict[int, tuple[floa
         Subject key -> (sum of log10 LR, the hit that counted for each finger or modality).
         A subject without a reference for a template is neither helped nor harmed by it.
     """
-    counted: dict[int, dict[str, Hit]] = {}
-    for modality, hits in parts:
-        for subject, hit in hits.items():
-            trait = f"{modality}:{hit.position}" if hit.position else modality
-            traits = counted.setdefault(subject, {})
-            if trait not in traits or hit.log10_lr > traits[trait].log10_lr:
-                traits[trait] = hit
-    return {
-        subject: (sum(hit.log10_lr for hit in traits.values()), traits)
-        for subject, traits in counted.items()
-    }
+    found: dict[int, list[tuple[Hit, Evidence]]] = {}
+    for part in parts:
+        for subject, hit in part.hits.items():
+            found.setdefault(subject, []).append((hit, part))
+    fused = {}
+    for subject, pairs in found.items():
+        counted: list[tuple[Hit, Evidence]] = []
+        for hit, part in sorted(pairs, key=lambda pair: -pair[0].log10_lr):
+            if not any(part.repeats(hit, other, theirs) for theirs, other in counted):
+                counted.append((hit, part))
+        traits = {_trait(part.modality, hit.position): hit for hit, part in counted}
+        fused[subject] = (sum(hit.log10_lr for hit in traits.values()), traits)
+    return fused
+
+
+def _trait(modality: str, position: int) -> str:
+    return f"{modality}:{position}" if position else modality

@@ -15,7 +15,7 @@ BLOCK = 2000
 
 def records(connection: Connection, modality: str, after: int, upto: int) -> Iterator[Record]:
     """Yield the templates whose sequence number is in (after, upto], in that order."""
-    extra = _memberships(connection)
+    extra = _memberships(connection, modality, after, upto)
     rows = connection.execution_options(yield_per=BLOCK).execute(
         _joined()
         .where(
@@ -67,11 +67,17 @@ def _joined() -> Select[Any]:
     )
 
 
-def _memberships(connection: Connection) -> dict[int, tuple[str, ...]]:
+def _memberships(
+    connection: Connection, modality: str, after: int, upto: int
+) -> dict[int, tuple[str, ...]]:
+    """Watch-lists of the subjects of `records`, by subject key."""
     found: dict[int, tuple[str, ...]] = {}
-    columns = schema.members.c
+    columns, t = schema.members.c, schema.templates.c
+    concerned = select(t.subject_key).where(t.modality == modality, t.seq > after, t.seq <= upto)
+    query = select(columns.subject_key, columns.gallery).order_by(columns.gallery)
+    # From the very beginning all are concerned, and a list of them would only cost time.
     for key, gallery in connection.execute(
-        select(columns.subject_key, columns.gallery).order_by(columns.gallery)
+        query.where(columns.subject_key.in_(concerned)) if after else query
     ):
         found[key] = (*found.get(key, ()), gallery)
     return found
@@ -122,10 +128,12 @@ def sequences(connection: Connection, modality: str, upto: int) -> list[int]:
     )
 
 
-def count(connection: Connection, modality: str, upto: int) -> int:
-    """Count the live templates up to `upto`."""
+def count(connection: Connection, modality: str, upto: int, *, after: int = 0) -> int:
+    """Count the live templates whose sequence number is in (after, upto]."""
     columns = schema.templates.c
-    query = select(func.count()).where(columns.modality == modality, columns.seq <= upto)
+    query = select(func.count()).where(
+        columns.modality == modality, columns.seq > after, columns.seq <= upto
+    )
     return int(connection.execute(query.select_from(schema.templates)).scalar_one())
 
 

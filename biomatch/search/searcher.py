@@ -13,11 +13,13 @@ from sqlalchemy import select
 
 from biomatch import __version__
 from biomatch.database import Store, schema
+from biomatch.errors import OptionError
 from biomatch.search import registry, rows
 from biomatch.search.executors import Executor
 from biomatch.search.filters import Scope, compatible_positions
 from biomatch.search.index import Index, View
-from biomatch.search.ranking import Hit, best_subjects, fuse, hits_of, merged
+from biomatch.search.limits import PERFECT, Limits
+from biomatch.search.ranking import Evidence, Hit, best_subjects, fuse, hits_of, merged
 from biomatch.search.scan import Found, Job, nothing
 from biomatch.search.sources import Extracted
 from biomatch.types import Candidate, CandidateList, Coverage, Modality
@@ -48,6 +50,8 @@ class Query:
         Comparison options by name, checked by the modality.
     disclosed
         Galleries that show identities to the searching owner; None = all.
+    limits
+        Error rates from which candidates are left out.
     """
 
     k: int = 20
@@ -57,6 +61,7 @@ class Query:
     explain: int = 20
     options: Mapping[str, Any] = field(default_factory=dict)
     disclosed: frozenset[str] | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -95,7 +100,8 @@ class Searcher:
     def search(self, probes: Sequence[Sequence[Extracted]], query: Query) -> list[CandidateList]:
         """Search all probes, templates with the same rights and finger together."""
         clock = _Clock()
-        views = {e.modality: self.index(e.modality).view() for probe in probes for e in probe}
+        names = {e.modality for probe in probes for e in probe}
+        views = {name: self.index(name).view() for name in names}
         clock.lap("catch_up")
         work = [[_progress(extracted, query.scope) for extracted in probe] for probe in probes]
         everything = [part for probe in work for part in probe]
@@ -108,7 +114,7 @@ class Searcher:
         clock.lap("scan")
         for probe in work:
             self._complete(probe, views, options, query)
-        ranked = [_first(_ranked(probe), query.k) for probe in work]
+        ranked = [_first(_ranked(probe), query.k + 1) for probe in work]
         people = self._people(sorted({key for one in ranked for key in one}))
         clock.lap("rank")
         meanings = {
@@ -117,7 +123,10 @@ class Searcher:
             ).source
             for part in everything
         }
-        drafts = [_draft(p, r, people, views, query.k) for p, r in zip(work, ranked, strict=True)]
+        if query.limits:
+            for probe in work:
+                _check_limits(probe, options, query.limits)
+        drafts = [_draft(p, r, people, views, query) for p, r in zip(work, ranked, strict=True)]
         answers = self._explained(work, drafts, options, query.explain)
         clock.lap("explain")
         return [
@@ -128,6 +137,62 @@ class Searcher:
             )
             for probe, answer in zip(work, answers, strict=True)
         ]
+
+    def resembling(
+        self, probes: Sequence[Extracted], own: Sequence[int], query: Query, lowest: float
+    ) -> list[dict[str, Hit]]:
+        """Find for each template of one modality all subjects with at least `lowest` log10 LR.
+
+        For searching a gallery against itself: no ranks, no limit of `k`, no explanations, and
+        hardly any row reaches the limit, so only those few cost more than the scan.
+
+        Parameters
+        ----------
+        probes
+            Templates of one modality.
+        own
+            Key of the subject that each comes from, who is left out.
+        query
+            Where to look, and how.
+        lowest
+            Least log10 likelihood ratio.
+
+        Returns
+        -------
+        list of dict
+            Subject id -> what counted, for each template.
+        """
+        if not probes:
+            return []
+        name = probes[0].modality
+        view, reader = self.index(name).view(), registry.get(name)
+        options = registry.options_for(reader, query.options, probes[0].template)
+        work = [_progress(extracted, query.scope) for extracted in probes]
+        self._scan(work, {name: view}, {name: options}, query)
+        near = [
+            keys[keys != subject]
+            for keys, subject in zip(
+                _near(work, reader, options, lowest, view.spanning), own, strict=True
+            )
+        ]
+        full = [
+            i for i, keys in enumerate(near) if _pool(query.k) - 1 <= len(keys) < view.count - 1
+        ]
+        for i, keys in enumerate(near):
+            if len(keys) and i not in full:
+                rows = self._all_rows(work[i], keys, view, options, query)
+                hits = hits_of(work[i].extracted.template, rows, reader, self._blobs, options)
+                work[i].hits = {k: hit for k, hit in hits.items() if hit.log10_lr >= lowest}
+        people = self._people(sorted({key for part in work for key in part.hits}))
+        found = [{people[k].id: h for k, h in p.hits.items() if k in people} for p in work]
+        if full:
+            wider = dataclasses.replace(query, k=4 * query.k)
+            again = self.resembling(
+                [probes[i] for i in full], [own[i] for i in full], wider, lowest
+            )
+            for i, hits_by_id in zip(full, again, strict=True):
+                found[i] = hits_by_id
+        return found
 
     def _scan(
         self,
@@ -147,7 +212,7 @@ class Searcher:
                 templates=tuple(part.extracted.template for part in group),
                 scope=scope,
                 size=query.shortlist or _shortlist(group[0].modality, query.k),
-                pool=max(64, 4 * query.k),
+                pool=_pool(query.k),
                 exhaustive=query.exhaustive,
                 options=options[name],
                 widen=not group[0].modality.exact,
@@ -163,7 +228,8 @@ class Searcher:
         missing = tuple(
             [f"shard {p.part.name} ({p.count:,} records) did not answer" for p in failed]
             + [
-                f"{p.count:,} records made by {p.part.model_id}, not {job.model_id}: re-enrol them"
+                f"{p.count:,} records made by {p.part.model_id}, not {job.model_id}: "
+                "re-enrol them (`biomatch re-enrol`)"
                 for p in strangers
             ]
         )
@@ -189,7 +255,7 @@ class Searcher:
         query: Query,
     ) -> None:
         """Score every promising subject on every template and reference, then rank."""
-        pool = max(64, 4 * query.k)
+        pool = _pool(query.k)
         promising = [best_subjects(part.found, pool) for part in probe]
         subjects = np.unique(np.concatenate(promising))
         for part in probe:
@@ -336,6 +402,36 @@ def _shortlist(modality: Modality[Any], k: int) -> int:
     return max(int(getattr(modality, "shortlist_size", SHORTLIST)), 10 * k)
 
 
+def _pool(k: int) -> int:
+    """Subjects that each part returns: more than wanted, because later stages re-order them."""
+    return max(64, 4 * k)
+
+
+def _near(
+    work: Sequence[_Progress],
+    modality: Modality[Any],
+    options: object | None,
+    lowest: float,
+    spanning: NDArray[np.int64],
+) -> list[NDArray[np.int64]]:
+    """Keys of the subjects that can reach `lowest` log10 LR with each template, sorted.
+
+    One row that reaches it is enough. Several rows of a subject may reach it together, so who
+    has more than one row, here or in another part, is kept as well.
+    """
+    scores = np.concatenate([part.found.scores for part in work])
+    reached = modality.calibrate(scores, options=options).log10_lr >= lowest
+    edges = np.cumsum([len(part.found) for part in work])[:-1]
+    near = []
+    for part, enough in zip(work, np.split(reached, edges), strict=True):
+        subjects, counts = np.unique(part.found.subjects, return_counts=True)
+        kept = (counts > 1) | np.isin(subjects, part.found.subjects[enough])
+        if len(spanning):
+            kept |= np.isin(subjects, spanning)
+        near.append(subjects[kept])
+    return near
+
+
 def _selected(found: Found, kept: NDArray[np.bool_]) -> Found:
     return Found(
         found.keys[kept],
@@ -354,7 +450,14 @@ def _ranked(probe: Sequence[_Progress]) -> dict[int, tuple[float, dict[str, Hit]
         part = probe[0]
         trait = part.extracted.modality
         return {s: (hit.score, {trait: hit}) for s, hit in part.hits.items()}
-    return fuse([(part.extracted.modality, part.hits) for part in probe])
+    return fuse([_evidence(part) for part in probe])
+
+
+def _evidence(part: _Progress) -> Evidence:
+    extracted = part.extracted
+    name = extracted.sample.capture
+    capture = None if name is None else (extracted.sha256, name)
+    return Evidence(extracted.modality, capture, extracted.finger_position, part.hits)
 
 
 def _joined(coverages: Sequence[Coverage]) -> Coverage:
@@ -426,19 +529,24 @@ def _draft(
     ranked: Mapping[int, tuple[float, Mapping[str, Hit]]],
     people: Mapping[int, _Person],
     views: Mapping[str, View],
-    k: int,
+    query: Query,
 ) -> _Draft:
     # A subject deleted since the view was taken has no record any more.
     present = [subject for subject in ranked if subject in people]
-    order = sorted(present, key=lambda s: (-ranked[s][0], people[s].id))[:k]
+    order = sorted(present, key=lambda s: (-ranked[s][0], people[s].id))[: query.k + 1]
     coverage = _joined([part.coverage for part in probe])
+    scores = [ranked[subject][0] for subject in order] + [math.nan]
     candidates = [
-        _candidate(rank, people[subject], ranked[subject], coverage.records_searched)
-        for rank, subject in enumerate(order, start=1)
+        dataclasses.replace(
+            _candidate(rank, people[subject], ranked[subject], coverage.records_searched),
+            margin=scores[rank - 1] - scores[rank],
+        )
+        for rank, subject in enumerate(order[: query.k], start=1)
     ]
+    kept = query.limits.kept(candidates, coverage.records_searched)
     names = sorted({part.extracted.modality for part in probe})
     answer = CandidateList(
-        candidates=tuple(candidates),
+        candidates=tuple(candidates[:kept]),
         probe=", ".join(dict.fromkeys(_named(part) for part in probe)),
         modality=names[0] if len(names) == 1 else "fusion",
         coverage=coverage,
@@ -446,7 +554,17 @@ def _draft(
         generation=max((views[name].generation for name in names), default=0),
         versions=_versions(probe),
     )
-    return _Draft(answer, [ranked[subject][1] for subject in order])
+    return _Draft(answer, [ranked[subject][1] for subject in order[:kept]])
+
+
+def _check_limits(
+    probe: Sequence[_Progress], options: Mapping[str, object | None], limits: Limits
+) -> None:
+    if len(probe) > 1:
+        raise OptionError("fused probes have no false match rate: no limit by fmr or fpir")
+    name, coverage = probe[0].extracted.modality, probe[0].coverage
+    best = probe[0].modality.calibrate(np.full(1, PERFECT), options=options[name])
+    limits.check(best, coverage.records_searched)
 
 
 def _named(part: _Progress) -> str:

@@ -67,6 +67,8 @@ class Part:
         None for a chunk in memory.
     records
         Kept by chunks in memory, to be merged or sealed.
+    weight
+        Bytes of their templates.
     masks
         Rows that recent searches were allowed to see.
     """
@@ -79,6 +81,7 @@ class Part:
     folder: Path | None = None
     anchor: Anchor | None = None
     records: Sequence[Record] = field(default=())
+    weight: int = 0
     masks: dict[Scope, Mask | None] = field(default_factory=dict)
     _people: list[NDArray[np.int64]] = field(default_factory=list)
 
@@ -113,6 +116,7 @@ def build_part(modality: Modality[Any], model_id: str, records: Sequence[Record]
         gallery=modality.build([record.blob for record in records]),
         columns=Columns.of(records),
         records=records,
+        weight=sum([len(record.blob) for record in records]),
     )
 
 
@@ -129,7 +133,7 @@ def seal(part: Part, root: Path, anchor: Anchor) -> str:
         part.columns.save(temporary)
         gallery = temporary / "gallery"
         gallery.mkdir()
-        part.gallery.save(gallery)
+        _save(part, gallery)
         _write_manifest(temporary, part, anchor)
         _force(temporary)
         temporary.rename(root / name)
@@ -138,6 +142,13 @@ def seal(part: Part, root: Path, anchor: Anchor) -> str:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return name
+
+
+def _save(part: Part, folder: Path) -> None:
+    try:
+        part.gallery.save(folder)
+    except RuntimeError as error:  # how FAISS says that a file cannot be written
+        raise OSError(f"{folder}: {error}") from error
 
 
 def _write_manifest(folder: Path, part: Part, anchor: Anchor) -> None:
@@ -197,9 +208,9 @@ def open_segment(modality: Modality[Any], folder: Path, *, check: bool = True) -
         A file is missing, cut short, changed or added; the message names it.
     """
     manifest = read_manifest(folder)
-    if check:
-        _check_files(folder, manifest)
     try:
+        if check:
+            _check_files(folder, manifest)
         part = Part(
             name=folder.name,
             modality=str(manifest["modality"]),
@@ -214,7 +225,7 @@ def open_segment(modality: Modality[Any], folder: Path, *, check: bool = True) -
                 str(manifest["audit_hash"]),
             ),
         )
-    except (KeyError, OSError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, AttributeError, OSError, ValueError, RuntimeError) as error:
         raise DamagedIndexError(f"segment {folder}: {error}; rebuild the index") from error
     if len(part.gallery) != manifest["count"] or len(part.columns) != manifest["count"]:
         raise DamagedIndexError(f"segment {folder}: rows and manifest disagree; rebuild the index")
@@ -231,7 +242,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedIndexError(
             f"segment {folder}: no readable manifest ({error}); rebuild the index"
         ) from error

@@ -31,6 +31,7 @@ __all__ = ["Alert", "alerts", "tell", "watch"]
 KIND = "watch"
 BLOCK = 200
 HOOK_SECONDS = 10
+WAITING, STARTED = "waiting", "started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Alert:
     score, log10_lr
         How much.
     hook_result
-        What became of the gallery's hook; None = there is none.
+        What became of the gallery's hook: ``waiting``, ``started`` (and not heard of again, if
+        it stays so), or how it ended; None = the gallery had none.
     """
 
     id: str
@@ -82,8 +84,8 @@ def watch(store: Store, searcher: Searcher) -> list[Alert]:
         with store.write() as writer:
             if _position(writer.connection) != position:
                 continue  # another process did this block
-            raised += _write(writer, found)
-            _move(writer, position, fresh[-1].seq)
+            raised += _write(writer, found, galleries)
+            _move(writer, position, fresh[-1].key)
 
 
 def _position(connection: Connection) -> int:
@@ -164,7 +166,9 @@ def _probe(row: Row[Any]) -> Extracted:
     return Extracted(row.modality, template, sample, row.sha256, 0, traced=False)
 
 
-def _write(writer: Writer, found: Sequence[tuple[Row[Any], Candidate]]) -> list[Alert]:
+def _write(
+    writer: Writer, found: Sequence[tuple[Row[Any], Candidate]], galleries: dict[str, Gallery]
+) -> list[Alert]:
     raised = []
     for row, candidate in found:
         columns = schema.samples.c
@@ -183,6 +187,7 @@ def _write(writer: Writer, found: Sequence[tuple[Row[Any], Candidate]]) -> list[
             case=case,
             score=candidate.score,
             log10_lr=candidate.log10_lr,
+            hook_result=WAITING if galleries[row.gallery].hook else None,
         )
         facts = {n: v for n, v in asdict(alert).items() if n not in {"id", "case"}}
         writer.insert(schema.alerts, [{**facts, "key": key, "case_id": case}])
@@ -191,9 +196,13 @@ def _write(writer: Writer, found: Sequence[tuple[Row[Any], Candidate]]) -> list[
     return raised
 
 
-def alerts(connection: Connection, case: str | None = None) -> Iterator[Alert]:
-    """Yield alerts, oldest first."""
+def alerts(
+    connection: Connection, case: str | None = None, *, result: str | None = None
+) -> Iterator[Alert]:
+    """Yield alerts (of a case, or whose hook has this result), oldest first."""
     query = select(schema.alerts).order_by(schema.alerts.c.key)
+    if result is not None:
+        query = query.where(schema.alerts.c.hook_result == result)
     if case is not None:
         query = query.where(schema.alerts.c.case_id == case)
     for row in connection.execute(query).all():
@@ -201,21 +210,36 @@ def alerts(connection: Connection, case: str | None = None) -> Iterator[Alert]:
         yield Alert(id=f"a{row.key}", case=row.case_id, **facts)
 
 
-def tell(store: Store, alert: Alert, callbacks: Sequence[Callable[[Alert], None]]) -> None:
-    """Run the gallery's hook and the callbacks for one alert; a failing hook is written down."""
-    for callback in callbacks:
-        callback(alert)
+def tell(
+    store: Store, fresh: Sequence[Alert], callbacks: Sequence[Callable[[Alert], None]]
+) -> None:
+    """Call the callbacks with `fresh` alerts, and run the hooks of all that still wait.
+
+    A process that was killed between an alert and its hook leaves it waiting for the next. Each
+    hook is started once, by whichever process marks the alert first; one that fails is written
+    down.
+    """
+    for alert in fresh:
+        for callback in callbacks:
+            callback(alert)
     with store.read() as connection:
-        hook = next((g.hook for g in all_galleries(connection) if g.name == alert.gallery), None)
-    if hook is None:
-        return
-    result = _run_hook(hook, json.dumps(asdict(alert)))
+        hooks = {g.name: g.hook for g in all_galleries(connection) if g.hook}
+        waiting = [a for a in alerts(connection, result=WAITING) if a.gallery in hooks]
+    for alert in waiting:
+        if _marked(store, alert, WAITING, STARTED):
+            result = _run_hook(hooks[alert.gallery], json.dumps(asdict(alert)))
+            _marked(store, alert, STARTED, result)
+
+
+def _marked(store: Store, alert: Alert, before: str, after: str) -> bool:
+    """Write down what became of the hook; False when another process was first."""
+    columns = schema.alerts.c
+    mine = (columns.key == int(alert.id[1:])) & (columns.hook_result == before)
     with store.write() as writer:
-        writer.connection.execute(
-            sa.update(schema.alerts)
-            .where(schema.alerts.c.key == int(alert.id[1:]))
-            .values(hook_result=result)
+        done = writer.connection.execute(
+            sa.update(schema.alerts).where(mine).values(hook_result=after)
         )
+        return done.rowcount == 1
 
 
 def _run_hook(hook: str, message: str) -> str:

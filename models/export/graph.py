@@ -17,6 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 __all__ = ["OPSET", "Graph", "bent", "write"]
 
 OPSET = 17
+CONTRIB = "com.microsoft"
+"""Domain of ONNX Runtime's own operators."""
 IR_VERSION = 8
 Array = NDArray[Any]
 
@@ -61,6 +63,23 @@ class Graph:
         full = self.node("Mul", centred, scale)
         return self.node("Reshape", full, self.constant(f"{name}_shape", np.array(shape, np.int64)))
 
+    def coded_product(self, name: str, x: str, codes: Array, scales: Array, zeros: Array) -> str:
+        """Append ``x @ weight.T`` by ONNX Runtime's operator that multiplies int8 codes.
+
+        Parameters are those of `blocks`. Level 4: the features are rounded to eight bits with a
+        scale a block as well, and the products of codes are summed as integers.
+        """
+        rows, count = scales.shape
+        block = codes.shape[1] // count
+        moved = [(part.astype(np.int16) + 128).astype(np.uint8) for part in (codes, zeros)]
+        stored = [
+            self.constant(f"{name}_u8", moved[0].reshape(rows, count, block)),
+            self.constant(f"{name}_scale", scales.ravel().astype(np.float32)),
+            self.constant(f"{name}_zero", moved[1].ravel()),
+        ]
+        sizes = {"K": codes.shape[1], "N": rows, "bits": 8, "block_size": block}
+        return self.node("MatMulNBits", x, *stored, domain=CONTRIB, accuracy_level=4, **sizes)
+
     def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Append a node with one output and return the output's name."""
         name = output or f"{kind.lower()}_{len(self.nodes)}"
@@ -90,6 +109,8 @@ class Graph:
             self.nodes, name, _values(inputs), _values(outputs), self.constants
         )
         opsets = [helper.make_opsetid("", OPSET)]
+        if any(node.domain == CONTRIB for node in self.nodes):
+            opsets.append(helper.make_opsetid(CONTRIB, 1))
         model = helper.make_model(proto, opset_imports=opsets, producer_name="biomatch")
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model, full_check=True)

@@ -331,3 +331,47 @@ def test_dna_searches_are_evaluated(run: Run, fixtures: Path, tmp_path: Path) ->
     assert result.exit_code == 0
     told = json.loads(out.read_text())
     assert (told["database"], told["rank_1_0_mismatches"]) == (200, 1.0)
+
+
+def test_hit_or_no_hit_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shared.db"
+    faces = fixtures / "faces"
+    shared = ("--owner", "XA", "--sharing", "all", "--disclosure", "hit")
+    assert run("gallery", "set", "wanted", *shared, "--db", path).exit_code == 0
+    enrolled = run(
+        "--as", "XA", "enrol", faces / "gallery" / "collins.jpg", "-m", "face",
+        "--subject", "collins", "--gallery", "wanted", "--db", path,
+    )  # fmt: skip
+    assert enrolled.exit_code == 0
+    search = ("search", faces / "probe.jpg", "-m", "face", "--db", path, "--format", "json")
+    own = json.loads(run("--as", "XA", *search).stdout)[0]["candidates"][0]
+    assert own["subject"] == "collins"
+    foreign = json.loads(run("--as", "XB", *search).stdout)[0]["candidates"][0]
+    assert (foreign["owner"], foreign["sample"]) == ("XA", "")
+    assert foreign["subject"] != "collins"
+    assert foreign["score"] == own["score"]
+    assert run("--as", "XB", "show", "collins", "--db", path).exit_code == 1
+    listed = run("--as", "XB", "list", "--db", path, "--format", "json")
+    assert json.loads(listed.stdout) == []
+    refused = run("--as", "XB", "gallery", "set", "wanted", "--sharing", "nobody", "--db", path)
+    assert refused.exit_code == 1
+    run("gallery", "set", "wanted", "--sharing", "nobody", "--db", path)
+    assert json.loads(run("--as", "XB", *search).stdout)[0]["candidates"] == []
+
+
+def test_alerts_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "watched.db"
+    probe = fixtures / "faces" / "probe.jpg"
+    person = fixtures / "faces" / "gallery" / "collins.jpg"
+    run("gallery", "set", "arrivals", "--watched", "yes", "--alert", "1", "--db", path)
+    assert run("case", "file", "K-1", probe, "-m", "face", "--db", path).exit_code == 0
+    run(
+        "enrol", person, "-m", "face", "--subject", "collins", "--gallery", "arrivals",
+        "--db", path,
+    )  # fmt: skip
+    told = run("gallery", "alerts", "--case", "K-1", "--db", path, "--format", "json")
+    (alert,) = json.loads(told.stdout)
+    assert (alert["subject"], alert["gallery"]) == ("collins", "arrivals")
+    assert run("gallery", "enlist", "arrivals", "collins", "--db", path).exit_code == 0
+    shown = json.loads(run("show", "collins", "--db", path, "--format", "json").stdout)
+    assert shown["galleries"] == ["arrivals"]

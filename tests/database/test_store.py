@@ -1,8 +1,10 @@
 """Migrations, transactions, and the audit chain."""
 
 import sqlite3
+import uuid
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import create_engine, inspect
@@ -27,10 +29,22 @@ def expected() -> dict[str, set[tuple[str, bool]]]:
     }
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, sa.Engine]:
+    """Location of an empty database on each backend, and an engine of its own."""
+    if request.param == "sqlite":
+        path = tmp_path / "old.db"
+        return str(path), create_engine(f"sqlite:///{path}")
+    server, name = request.getfixturevalue("postgres_server"), f"m{uuid.uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = f"{server}/{name}"
+    return url, create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+
+
 @pytest.mark.parametrize("start", range(LATEST + 1))
-def test_every_earlier_schema_is_brought_up_to_date(tmp_path: Path, start: int):
-    path = tmp_path / "old.db"
-    engine = create_engine(f"sqlite:///{path}")
+def test_every_earlier_schema_is_brought_up_to_date(empty: tuple[str, sa.Engine], start: int):
+    location, engine = empty
     with engine.begin() as connection:
         migrate(connection, upto=start) if start else None
         assert version(connection) == start
@@ -40,11 +54,12 @@ def test_every_earlier_schema_is_brought_up_to_date(tmp_path: Path, start: int):
                     key=1, id="old", reference="r", metadata="{}", created_at="2020"
                 )
             )
-    with Store(path) as store, store.read() as connection:
+    with Store(location) as store, store.read() as connection:
         assert version(connection) == LATEST
         kept = connection.execute(sa.select(schema.subjects.c.id)).scalars().all()
         assert kept == (["old"] if start else [])
     assert columns(engine) == expected()
+    engine.dispose()
 
 
 def test_a_newer_database_is_left_alone(tmp_path: Path):

@@ -114,3 +114,9 @@ def test_a_calibration_of_shared_pairs(shared: Path, tmp_path: Path) -> None:
     assert (said["mated"], said["nonmated"], said["failures"]) == (24, 24, 0)
     assert said["cllr"] < 0.5
     assert calibration.read(out).source.startswith("fitted on 24 mated and 24 non-mated pairs")
+
+
+def test_a_draw_without_these_people_repeats_the_whole() -> None:
+    hits = np.array([1.0, 0.0, 1.0, 1.0])
+    assert face._mean(hits, np.array([0.0, 2.0, 2.0, 0.0])) == 0.5
+    assert face._mean(hits, np.zeros(4)) == 0.75

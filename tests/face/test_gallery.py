@@ -10,7 +10,7 @@ from biomatch.face import compare
 from biomatch.face.comparison import fuse, gallery_vectors
 from biomatch.face.gallery import FaceGallery
 from biomatch.face.modality import MODALITY
-from biomatch.face.template import dumps
+from biomatch.face.template import dumps, essentials, loads
 
 from .conftest import Maker
 
@@ -103,3 +103,14 @@ def test_scoring_people_at_once_equals_fusing_one_by_one(make: Maker) -> None:
     probe = make(VECTORS[100])
     one_by_one = [fuse(probe, person, compare(probe, person)) for person in people]
     assert gallery_vectors(people)(probe) == pytest.approx(one_by_one, abs=1e-6)
+
+
+def test_the_short_reader_agrees_with_the_full_one(make: Maker) -> None:
+    blob = dumps(make(VECTORS[3]))
+    model_id, embedding = essentials(blob)
+    whole = loads(blob)
+    assert model_id == whole.model_id
+    assert np.array_equal(embedding, whole.embedding)
+    for end in range(len(blob)):
+        with pytest.raises(FormatError):
+            essentials(blob[:end])

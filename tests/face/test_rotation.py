@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from biomatch.face import detection, extract, rotation
+from biomatch.face import detection, extract, parameters, rotation
 
 
 def turned(pixels: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
@@ -71,3 +71,24 @@ def test_roll_is_clockwise_in_the_picture() -> None:
     assert rotation.roll(level) == pytest.approx([0])
     level[0, 1] = (10, 10)
     assert rotation.roll(level) == pytest.approx([45])
+
+
+def test_a_poor_face_is_searched_on_its_head_and_leaning_only(
+    astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+    search = rotation.search_turned
+    monkeypatch.setattr(
+        rotation, "search_turned", lambda p, d, dev: turns.append(d) or search(p, d, dev)
+    )
+    monkeypatch.setattr(parameters, "RESCUE_QUALITY", 101.0)
+    extract(astronaut)
+    assert turns == [180]
+    turns.clear()
+    monkeypatch.setattr(parameters, "RESCUED_QUALITY", 101.0)
+    extract(astronaut)
+    assert turns == [180, 45, 315]
+    turns.clear()
+    monkeypatch.setattr(parameters, "LOST_QUALITY", 101.0)
+    extract(astronaut)
+    assert sorted(turns) == [45, 90, 135, 180, 225, 270, 315]

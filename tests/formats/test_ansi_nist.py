@@ -158,6 +158,16 @@ def test_a_raw_image_that_is_too_short_is_refused() -> None:
         shown.pixels("x.an2")
 
 
+@pytest.mark.parametrize("depth", [12, 16])
+def test_deep_pixels_fill_sixteen_bits(depth: int) -> None:
+    values = np.arange(6, dtype=np.uint16) * 100
+    fields = [(2, "01"), (3, "4"), (6, "3"), (7, "2"), (11, "NONE"), (12, str(depth))]
+    record = tagged(13, [*fields, (999, values.astype(">u2").tobytes())])
+    shown = contents.describe(record, ansi_nist.Transaction((header((1, 0)), record)))
+    assert shown is not None
+    np.testing.assert_array_equal(shown.pixels().ravel(), values << (16 - depth))
+
+
 def test_slaps_with_segments_give_one_sample_a_finger(tmp_path: Path) -> None:
     pixels = np.arange(100, dtype=np.uint8).reshape(10, 10)
     record = tagged(

@@ -107,3 +107,13 @@ def test_a_record_gives_one_template_a_view(shared: Path) -> None:
         UnreadableSampleError, match=r"holds fingerprint, not face \(finger minutiae record\)"
     ):
         read_samples(path, "face")
+
+
+def test_a_transaction_in_xml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.xml"
+    path.write_bytes(
+        b'<?xml version="1.0"?>\n<itl:NISTBiometricInformationExchangePackage xmlns:itl="x"/>'
+    )
+    for modality in (None, "fingerprint", "dna"):
+        with pytest.raises(UnreadableSampleError, match="XML encoding"):
+            read_samples(path, modality)

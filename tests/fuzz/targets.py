@@ -13,10 +13,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+import written
 from PIL import Image
 
 from biomatch import images
-from biomatch.dna.files import parse_profiles
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import BiomatchError
 from biomatch.face import template as face
@@ -114,10 +114,6 @@ def dna_profile(data: bytes) -> None:
     DnaProfile.loads(_sealed(data)).dumps()
 
 
-def dna_file(data: bytes) -> None:
-    parse_profiles(data.decode("utf-8", "replace").replace("\0", ""), "fuzz")
-
-
 def _sealed(data: bytes) -> bytes:
     """Repair the checksum, so that the parser behind it is reached."""
     return data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little")
@@ -142,7 +138,7 @@ TARGETS: dict[str, Target] = {
     "fingerprint_template": fingerprint_template,
     "face_template": face_template,
     "dna_profile": dna_profile,
-    "dna_file": dna_file,
+    **written.TARGETS,
 }
 
 
@@ -151,7 +147,7 @@ def check(name: str, data: bytes) -> bool:
     try:
         TARGETS[name](data)
     except BiomatchError as error:
-        if "\n" in str(error) and name != "dna_file":
+        if "\n" in str(error) and not name.startswith("dna_"):
             raise AssertionError(f"message of several lines: {error}") from error
         return False
     return True
@@ -261,11 +257,6 @@ def _dna_profiles() -> Iterator[bytes]:
     ).dumps()
 
 
-def _dna_files() -> Iterator[bytes]:
-    yield b"SampleName,Marker,Allele1,Allele2\nA,TH01,6,9.3\nA,D3S1358,15,16\n"
-    yield b"Sample,TH01,TH01,D3S1358,D3S1358\nA,6,9.3,15,16\n"
-
-
 def _face_templates() -> Iterator[bytes]:
     measures = len(fields(Quality))
     yield face.dumps(
@@ -297,7 +288,7 @@ _OWN: dict[str, Callable[[], Iterator[bytes]]] = {
     "fingerprint_template": lambda: iter([_print().dumps()]),
     "face_template": _face_templates,
     "dna_profile": _dna_profiles,
-    "dna_file": _dna_files,
+    **written.SEEDS,
 }
 _SHARED: dict[str, tuple[str, ...]] = {
     "minutiae_record": ("standards/iso/*.dat", "standards/iso/fmr.*"),
@@ -305,7 +296,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
     "face_record": ("standards/iso/face*",),
     "wsq_picture": ("standards/wsq/*.wsq",),
     "sniffed": ("standards/iso/*.dat", "standards/iso/fmr.*"),
-    "dna_file": ("dna/samples/*/*",),
+    **written.PATTERNS,
 }
 
 

@@ -50,6 +50,41 @@ def test_alerts_interrupted_by_a_crash_are_made_up_for(opened, codes, flipped, m
         assert [a.subject for a in db.alerts()] == ["donor"]
 
 
+def test_a_hook_interrupted_by_a_crash_is_made_up_for_once(
+    opened, tmp_path, codes, flipped, monkeypatch
+):
+    told = tmp_path / "told"
+    hook = f"{sys.executable} -c \"open('{told}', 'a').write('x')\""
+    with opened() as db:
+        db.gallery("prints", watched=True, hook=hook)
+        db.file_unsolved(flipped(codes[3], 9), modality="iris", case="K-1")
+        with monkeypatch.context() as patch:
+            patch.setattr("biomatch.search.database.tell", lambda *_: None)
+            db.enrol(codes[3], modality="iris", subject="donor", gallery="prints")
+        assert [a.hook_result for a in db.alerts()] == ["waiting"]
+        for i in (8, 9):
+            db.enrol(codes[i], modality="iris", subject=f"later-{i}", gallery="prints")
+        assert [a.hook_result for a in db.alerts()] == ["exit 0"]
+        assert told.read_text() == "x"
+
+
+def test_a_record_changed_before_its_reverse_search_hides_nobody(
+    opened, codes, flipped, monkeypatch
+):
+    """An update gives a record a new sequence number; the watch must not skip those between."""
+    monkeypatch.setattr("biomatch.search.watch.BLOCK", 1)
+    with opened() as db:
+        db.gallery("prints", watched=True)
+        db.file_unsolved(flipped(codes[3], 9), modality="iris", case="K-1")
+        with monkeypatch.context() as patch:
+            patch.setattr("biomatch.search.database.watch", lambda *_: [])
+            db.enrol(codes[8], modality="iris", subject="first", gallery="prints")
+            db.enrol(codes[3], modality="iris", subject="donor", gallery="prints")
+            db.update("first", sex="F")
+        db.enrol(codes[9], modality="iris", subject="later", gallery="prints")
+        assert [a.subject for a in db.alerts()] == ["donor"]
+
+
 def test_two_examiners_decide(opened, codes):
     with opened() as db:
         db.enrol(codes[0], modality="iris", subject="a")
@@ -127,6 +162,41 @@ def test_several_samples_of_one_person_are_fused(opened, codes, flipped):
         assert set(half.parts) == {"iris:2"}
 
 
+def test_views_of_one_impression_are_not_independent(opened, codes, flipped):
+    """An examiner's minutiae and the picture they are from: two samples, one finger."""
+    with opened() as db:
+        for code, finger in ((codes[0], 2), (codes[1], 3)):
+            db.enrol(Sample("iris", image=code, finger_position=finger), subject="p")
+
+        def mark(number, capture):
+            view = flipped(codes[number], 40 + number)
+            return Sample("iris", image=view, sha256="f", capture=capture)
+
+        apart = db.search([mark(0, "IDC 1"), mark(1, "IDC 2")])[0]
+        assert set(apart.parts) == {"iris:2", "iris:3"}
+        together = db.search([mark(0, "IDC 1"), mark(1, "IDC 1")])[0]
+        assert set(together.parts) == {"iris:2"}
+        assert together.log10_lr == db.search(mark(0, "IDC 1"))[0].log10_lr
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "counted"), [(1, 11, 1), (2, 13, 1), (2, 3, 2), (0, 2, 1)]
+)
+def test_positions_that_can_be_the_same_finger_count_once(
+    opened, codes, flipped, one, other, counted
+):
+    with opened() as db:
+        for code, position in ((codes[0], one), (codes[1], other)):
+            db.enrol(Sample("iris", image=code, finger_position=position), subject="p")
+        probe = [
+            Sample("iris", image=flipped(codes[0], 50), finger_position=one),
+            Sample("iris", image=flipped(codes[1], 50), finger_position=other),
+        ]
+        found = db.search(probe)[0]
+        assert len(found.parts) == counted
+        assert found.log10_lr == pytest.approx(sum(found.parts.values()))
+
+
 def test_one_candidate_a_subject_with_its_best_sample(opened, codes, flipped):
     with opened() as db:
         for seed, bits in enumerate((40, 10, 25)):
@@ -178,3 +248,51 @@ def test_dedup_finds_the_planted_pairs_and_goes_on_after_a_stop(opened, codes):
         assert len({s.job for s in steps}) == 1
         assert {(p.subject, p.other) for p in found} == expected
         assert found == sorted(found, key=lambda p: (-p.log10_lr, p.subject))
+
+
+def twins(db, code, flipped, *names, **facts):
+    """Enrol the same eye under several names."""
+    for bits, name in enumerate(names):
+        db.enrol(flipped(code, bits), modality="iris", subject=name, duplicates="allow", **facts)
+
+
+def paired(db, **settings):
+    return {(p.subject, p.other) for p in db.dedup("iris", log10_lr=10, **settings)}
+
+
+def test_dedup_keeps_to_the_filters_on_both_sides(opened, codes, flipped):
+    with opened() as db:
+        twins(db, codes[0], flipped, "a", "b", gallery="prints", sex="F")
+        twins(db, codes[0], flipped, "c", gallery="other", sex="F")
+        twins(db, codes[0], flipped, "d", gallery="prints", sex="M")
+        db.file_unsolved(flipped(codes[0], 9), modality="iris", case="K")
+        everyone = {("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")}
+        assert paired(db) == everyone
+        assert paired(db, filters=Filters(galleries={"prints"})) == {
+            ("a", "b"),
+            ("a", "d"),
+            ("b", "d"),
+        }
+        assert paired(db, filters=Filters(galleries={"prints"}, sexes={"F"})) == {("a", "b")}
+
+
+def test_dedup_finds_all_of_many_copies(opened, codes):
+    with opened() as db:
+        for i in range(90):  # more than one search's candidates
+            db.enrol(codes[0], modality="iris", subject=f"p{i:02}", duplicates="allow")
+        assert len(paired(db)) == 90 * 89 // 2
+
+
+def test_dedup_as_an_owner_names_nobody_whose_identity_is_not_shared(opened, codes, flipped):
+    with opened() as db:
+        for owner in ("FR", "DE", "IT"):
+            db.gallery(owner.lower(), owner=owner)
+        twins(db, codes[0], flipped, "f1", "f2", owner="FR", gallery="fr")
+        twins(db, codes[0], flipped, "d1", "d2", owner="DE", gallery="de")
+        twins(db, codes[0], flipped, "i1", owner="IT", gallery="it")
+        db.gallery("de", sharing="all", disclosure="hit")
+        db.gallery("it", sharing="listed", listed=["FR"], disclosure="identity")
+    with opened(as_owner="FR") as db:
+        assert paired(db) == {("f1", "f2"), ("f1", "i1"), ("f2", "i1")}
+    with opened(as_owner="DE") as db:
+        assert paired(db) == {("d1", "d2")}

@@ -148,3 +148,34 @@ def test_filters_and_updates(opened, codes):
             len(db.search(probe, modality="iris", k=60, filters=Filters(galleries={"odd"}))) == 30
         )
         assert next(s.id for s in db.subjects(filters=Filters(galleries={"odd"}))) == "p01"
+
+
+def test_retention_dates_and_sample_facts_choose_the_listed(opened, codes):
+    with opened() as db:
+        for i, (until, finger) in enumerate([("2020-01-01", 2), ("2030-06-01", 2), (None, 7)]):
+            db.enrol(codes[i], modality="iris", subject=f"p{i}", expires_on=until,
+                     finger_position=finger)  # fmt: skip
+        assert [s.id for s in db.subjects(expired_on="2020-01-01")] == []
+        assert [s.id for s in db.subjects(expired_on="2020-01-02")] == ["p0"]
+        assert [s.id for s in db.subjects(expired_on="2040-01-01")] == ["p0", "p1"]
+        fingers = Filters(finger_positions={2})
+        assert [s.id for s in db.subjects(filters=fingers)] == ["p0", "p1"]
+        with pytest.raises(OptionError, match="'soon' is not a date"):
+            next(db.subjects(expired_on="soon"))
+        with pytest.raises(OptionError, match="retention date 'soon'"):
+            db.enrol(codes[9], modality="iris", expires_on="soon")
+
+
+def test_a_source_that_is_no_file_cannot_be_attached(opened, tmp_path, codes):
+    with opened() as db:
+        with pytest.raises(OptionError, match="attach=True keeps a file"):
+            db.enrol(codes[0], modality="iris", subject="p0", attach=True)
+        assert "p0" not in db
+        items = [
+            {"source": write(tmp_path / "1.iris", codes[1]), "subject": "p1", "attach": True},
+            {"source": codes[2], "subject": "p2", "modality": "iris", "attach": True},
+        ]
+        first, second = db.enrol_many(items)
+        assert isinstance(first, Enrolled)
+        assert isinstance(second, Rejected)
+        assert "give its path" in second.error

@@ -139,6 +139,115 @@ except DatabaseError as error:
         db.enrol(code(10**6), modality="iris", subject="after")
 
 
+class SmallDisk:
+    """A file system of so many bytes, which can be made larger."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self._mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
+
+    def _mount(self, *arguments: str) -> None:
+        done = subprocess.run(["mount", *arguments], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("no right to mount a small file system: this test did NOT run")
+
+    def grow(self, size: int) -> None:
+        self._mount("-o", f"remount,size={size}", str(self.folder))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes small file systems and unmounts them in the end."""
+    made = []
+
+    def make(size: int) -> SmallDisk:
+        folder = tmp_path / f"disk-{len(made)}"
+        folder.mkdir()
+        made.append(SmallDisk(folder, size))
+        return made[-1]
+
+    yield make
+    for disk in made:
+        subprocess.run(["umount", "--lazy", str(disk.folder)], check=True)
+
+
+def enrolled_until_full(db, **facts) -> set[str]:
+    """Enrol until the disk is full; the names of whom it took."""
+    names: set[str] = set()
+
+    def enrol_on() -> None:
+        for i in range(100_000):
+            db.enrol(code(i), modality="iris", subject=f"n{i}", **facts)
+            names.add(f"n{i}")
+
+    with pytest.raises(DatabaseError, match=r"full.*nothing of this step was kept"):
+        enrol_on()
+    return names
+
+
+def test_a_full_disk_of_records_loses_nothing_and_goes_on_when_there_is_room(tmp_path, small_disk):
+    disk = small_disk(2_000_000)
+    with biomatch.open(disk.folder / "a.db", index=tmp_path / "index") as db:
+        names = enrolled_until_full(db)
+        assert len(names) > 20
+        assert_readable(db, names)
+        disk.grow(8_000_000)
+        db.enrol(code(10**6), modality="iris", subject=f"n{10**6}")
+        assert_sound(db, names | {f"n{10**6}"})
+    with biomatch.open(disk.folder / "a.db", index=tmp_path / "index") as db:
+        assert_sound(db, names | {f"n{10**6}"})
+
+
+def assert_readable(db, names: set[str]) -> None:
+    """What was acknowledged is there while the disk is still full."""
+    assert {subject.id for subject in db} == names
+    assert all(len(subject.samples) == 1 for subject in db)
+    assert db.audit_verify().intact
+
+
+def test_a_disk_too_small_for_a_picture_keeps_neither_picture_nor_record(tmp_path, small_disk):
+    disk = small_disk(3_000_000)
+    small, large = tmp_path / "small.iris", tmp_path / "large.iris"
+    for path, blank in ((small, 10), (large, 5_000_000)):
+        path.write_text(" " * blank + f'[{{"code": "{bytes(code(blank)).hex()}", "name": null}}]')
+    with biomatch.open(disk.folder / "a.db", index=tmp_path / "index") as db:
+        (first,) = db.enrol(small, subject="n10", attach=True)
+        with pytest.raises(DatabaseError, match="nothing of this step was kept"):
+            db.enrol(large, subject="n5000000", attach=True)
+        assert_readable(db, {"n10"})
+        assert db.attachment(first.sample) == ("small.iris", small.read_bytes())
+        disk.grow(30_000_000)
+        (second,) = db.enrol(large, subject="n5000000", attach=True)
+        assert db.attachment(second.sample) == ("large.iris", large.read_bytes())
+        assert_sound(db, {"n10", "n5000000"})
+
+
+def test_a_full_disk_of_segments_delays_sealing_and_nothing_else(tmp_path, small_disk, monkeypatch):
+    monkeypatch.setattr("biomatch.search.index.SEAL_ROWS", 100)
+    disk = small_disk(60_000)
+    names = {f"n{i}" for i in range(450)}
+    with biomatch.open(tmp_path / "a.db", index=disk.folder / "index") as db:
+        for start in range(0, 450, 30):
+            items = ({"source": code(i), "subject": f"n{i}"} for i in range(start, start + 30))
+            db.enrol_many(items, modality="iris")
+            assert db.search(code(start), modality="iris", k=1)[0].subject == f"n{start}"
+        assert_sound(db, names)
+        assert "no record is lost" in "".join(db.index("iris").repairs)
+        with pytest.raises(DatabaseError, match=r"(No space left|full disk).*no record is lost"):
+            db.index_compact("iris")
+        with pytest.raises(DatabaseError, match=r"(No space left|full disk).*no record is lost"):
+            db.index_rebuild("iris")
+        assert_sound(db, names)
+    with biomatch.open(tmp_path / "a.db", index=disk.folder / "index") as db:
+        assert_sound(db, names)
+        listed = db.index("iris").status().segments
+        assert len(list((disk.folder / "index" / "iris").glob("*segment*"))) == listed
+        disk.grow(4_000_000)
+        (status,) = db.index_compact("iris")
+        assert status.delta == 0
+        assert_sound(db, names)
+
+
 def test_a_restored_backup_is_not_searched_through_a_newer_index(tmp_path):
     path, backup = tmp_path / "a.db", tmp_path / "backup.db"
     with biomatch.open(path) as db:

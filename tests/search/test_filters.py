@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import biomatch
 from biomatch.errors import OptionError
 from biomatch.search import Filters
-from biomatch.search.filters import compatible_positions
-from biomatch.types import Sample
+from biomatch.search.filters import RIGHT_PALMS, SKIN, UNKNOWN, compatible_positions, same_skin
+from biomatch.types import FingerPosition, Sample
 
 PEOPLE = 40
 
@@ -100,11 +100,22 @@ def test_filtered_search_is_search_over_the_filtered_gallery(
 
 
 def test_slap_positions_hold_their_fingers():
-    assert compatible_positions(0) == frozenset()
-    assert compatible_positions(2) == {0, 2, 13}
-    assert compatible_positions(14) == {0, 7, 8, 9, 10, 14}
-    assert compatible_positions(11) == {0, 1, 11}
-    assert compatible_positions(21) == {0, 20, 21, 23}
+    assert compatible_positions(0) == compatible_positions(18) == frozenset()
+    assert compatible_positions(2) == {0, 2, 13, 18, 19, 37, 40, 46, 47, 51, 53}
+    assert compatible_positions(11) == {0, 1, 11, 15, 18, 19, 37, 53}
+    assert compatible_positions(14) >= {0, 7, 8, 9, 10, 14, 17, 43}
+    assert compatible_positions(14).isdisjoint({1, 2, 6, 12, 15, 16, 40})
+    assert compatible_positions(25) == {0, 18, 20, 37, *RIGHT_PALMS}
+    assert compatible_positions(36).isdisjoint(RIGHT_PALMS)
+
+
+@given(st.sampled_from(FingerPosition), st.sampled_from(FingerPosition))
+def test_compatibility_is_mutual_and_every_code_has_its_skin(one, other):
+    assert same_skin(one, other) == same_skin(other, one)
+    assert same_skin(one, one)
+    assert one in SKIN or one in UNKNOWN
+    if one not in UNKNOWN and other not in UNKNOWN:
+        assert same_skin(one, other) == bool(SKIN[one] & SKIN[other])
 
 
 def test_a_range_turned_round_is_refused():

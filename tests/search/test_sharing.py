@@ -132,3 +132,35 @@ def test_an_owner_cannot_act_as_another(opened, codes, flipped):
         assert [a.id for a in db.alerts()] == list(mine.alerts)
     with opened(as_owner="IT") as db:
         assert db.alerts() == []
+
+
+def test_an_owner_learns_nothing_of_others_by_enrolling_or_asking(opened, codes):
+    with opened() as db:
+        db.gallery("fr", owner="FR", watched=True, hook="true", sharing="listed", listed=["DE"])
+        db.gallery("it", owner="IT")
+        db.enrol(codes[0], modality="iris", subject="f", owner="FR", gallery="fr")
+        db.open_case("K")
+    with opened(as_owner="DE") as db:
+        (mine,) = db.enrol(codes[0], modality="iris", subject="d")  # the same source as FR's
+        assert mine.subject == "d"
+        assert not mine.duplicate
+        assert len(db) == 1
+        assert "f" not in db
+        assert {g.name: (g.hook, g.listed) for g in db.galleries()} == {
+            "fr": (None, ()),
+            "main": (None, ()),
+        }
+        for forbidden in (
+            lambda: db.enrol(codes[1], modality="iris", subject="x", owner="FR"),
+            lambda: db.enrol(codes[1], modality="iris", subject="x", gallery="fr"),
+            lambda: db.update("d", owner="FR"),
+            lambda: db.decide("K", "d", "exclusion", examiner="eva"),
+            lambda: db.close_case("K"),
+            lambda: db.file_unsolved(codes[2], modality="iris", case="K"),
+        ):
+            with pytest.raises(SharingError):
+                forbidden()
+        kinds = [r.kind for r in db.enrol_many([codes[4]], modality="iris", gallery="it")]
+        kinds += [r.kind for r in db.enrol_many([codes[4]], modality="iris", owner="IT")]
+        assert kinds == ["SharingError", "SharingError"]
+        assert len(db) == 1

@@ -12,8 +12,8 @@ format              write  what
 ``familias``        no     Familias project (.fam): its typed persons
 ==================  =====  ===========================================================
 
-Not supported, since neither a schema nor a field table is public: Pruem and INTERPOL XML, and
-Type-18 records of ANSI/NIST-ITL.
+Not supported, since no schema is public: Pruem and INTERPOL XML. Type-18 records of
+ANSI/NIST-ITL transactions are read and written by `biomatch.formats`.
 
 Allele frequencies come from CSV tables, STRidER XML, Familias projects and SmartRank criteria:
 `read_frequencies`.

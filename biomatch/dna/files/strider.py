@@ -4,6 +4,8 @@ Source: STRidER exports (strider.online; Bodner et al. 2016, Forensic Science In
 Genetics 24, 97-102).
 """
 
+import re
+
 from biomatch.dna.files.safexml import Node
 from biomatch.dna.frequencies import Frequencies
 from biomatch.errors import FormatError
@@ -42,7 +44,7 @@ def read_strider(root: Node, path: str) -> dict[str, Frequencies]:
                 for node in origin.all("frequency")
             }
             persons = origin.attributes.get("n", "")
-            if persons.isdigit() and int(persons):
+            if re.fullmatch("[0-9]{1,9}", persons) and int(persons):
                 sizes.setdefault(name, {})[locus] = 2 * int(persons)
     if not tables:
         raise FormatError(f"{path}: no marker has an origin with frequencies")

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch import images
-from biomatch.errors import UnreadableSampleError
+from biomatch.errors import FormatError, UnreadableSampleError
 from biomatch.formats import fmr, templates
+from biomatch.formats.ansi_nist import dna
 from biomatch.formats.ansi_nist.minutiae import template as minutiae_template
 from biomatch.formats.ansi_nist.records import BinaryRecord, Record, TaggedRecord, Transaction
 from biomatch.formats.templates import impression_type, nominal_ppi
@@ -38,7 +39,6 @@ BINARY_COMPRESSION = {
     6: "PNG",
 }
 PALM_IMPRESSIONS = range(10, 16)
-PALM_POSITIONS = frozenset((*range(20, 39), *range(81, 87)))
 SLAP_POSITIONS = frozenset({13, 14, 15, *range(40, 51)})
 ENTIRE_JOINT = 19
 HALF_RESOLUTION_PPI = 250.0
@@ -135,7 +135,7 @@ class PictureRecord:
     @property
     def _is_raw(self) -> bool:
         return self.compression == "NONE" and len(self.data) == self.width * self.height * (
-            self.depth // 8
+            (self.depth + 7) // 8
         )
 
 
@@ -147,7 +147,7 @@ def _raw(record: PictureRecord, where: str) -> NDArray[Any]:
             f"{where}: {record.width} x {record.height} pixels are none or exceed the limit of "
             f"{images.MAX_PIXELS:,}"
         )
-    size = {8: 1, 16: 2, 24: 3}.get(record.depth, 0) or (3 if record.type == 10 else 1)
+    size = 3 if record.depth == 24 else 2 if 8 < record.depth <= 16 else 1
     if record.type == 10 and len(record.data) < 3 * area:
         size = 1
     if len(record.data) < area * size:
@@ -159,7 +159,8 @@ def _raw(record: PictureRecord, where: str) -> NDArray[Any]:
     if size == 3:
         return np.frombuffer(record.data, np.uint8, 3 * area).reshape(*shape, 3)
     if size == 2:
-        return np.frombuffer(record.data, ">u2", area).astype(np.uint16).reshape(shape)
+        deep = np.frombuffer(record.data, ">u2", area).astype(np.uint16).reshape(shape)
+        return deep << (16 - record.depth)
     return np.frombuffer(record.data, np.uint8, area).reshape(shape)
 
 
@@ -302,10 +303,8 @@ def _binary_ppi(record: BinaryRecord, transaction: Transaction) -> float:
 
 
 def known_position(code: int) -> int:
-    """Position code as the templates know it: other palm codes become 20, others 0."""
-    if code in set(FingerPosition):
-        return code
-    return int(FingerPosition.UNKNOWN_PALM) if code in PALM_POSITIONS else 0
+    """Position code as the templates know it: what is no code of the standard becomes 0."""
+    return code if code in set(FingerPosition) else 0
 
 
 def subject(transaction: Transaction, path: Path) -> str:
@@ -323,10 +322,14 @@ def subject(transaction: Transaction, path: Path) -> str:
     return next((name.strip() for name in names if name.strip()), path.stem)
 
 
-def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
-    """Make samples of all fingers, palms, faces and minutiae of a transaction, in file order.
+def samples(
+    transaction: Transaction, path: Path, sha256: str, modality: str | None = None
+) -> list[Sample]:
+    """Make samples of all fingers, palms, faces, minutiae and DNA profiles, in file order.
 
-    They share one label: see `subject`.
+    They share one label: see `subject`. A DNA profile that cannot be read (Type-18 records may
+    name loci by numbers of a list that is not ours) is left out where others are there and the
+    caller did not ask for `modality` dna.
 
     A slap with finger segments (field 14.021) gives one sample a segment. Faces are Type-10
     records of image type FACE.
@@ -335,8 +338,11 @@ def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
     ------
     UnreadableSampleError
         An image cannot be decoded; the message names the record.
+    FormatError
+        Minutiae or a DNA profile are malformed.
     """
     found: list[Sample] = []
+    refused: FormatError | None = None
     label = subject(transaction, path)
     for record in transaction.records:
         shown = describe(record, transaction)
@@ -346,7 +352,23 @@ def samples(transaction: Transaction, path: Path, sha256: str) -> list[Sample]:
             found += _minutiae_samples(record, transaction, path, label, sha256)
         elif isinstance(record, TaggedRecord) and record.data.startswith(fmr.MAGIC):
             found += _embedded_samples(record, path, label, sha256)
+        elif record.type == 18 and isinstance(record, TaggedRecord):
+            try:
+                found += _dna_samples(record, path, label, sha256)
+            except FormatError as error:
+                refused = error
+    if refused and (modality == "dna" or not found):
+        raise refused
     return found
+
+
+def _dna_samples(record: TaggedRecord, path: Path, label: str, sha256: str) -> Iterator[Sample]:
+    try:
+        made = dna.profile(record, label)
+    except FormatError as error:
+        raise FormatError(f"{path}: Type-18 record with IDC {record.idc}: {error}") from error
+    if made is not None:
+        yield Sample("dna", path=path, template=made, label=made.name, sha256=sha256)
 
 
 def _picture_samples(shown: PictureRecord, path: Path, label: str, sha256: str) -> Iterator[Sample]:
@@ -365,6 +387,7 @@ def _picture_samples(shown: PictureRecord, path: Path, label: str, sha256: str) 
             finger_position=known_position(position),
             impression=shown.kind,
             sha256=sha256,
+            capture=f"IDC {shown.idc}",
         )
 
 
@@ -406,6 +429,7 @@ def _minutiae_samples(
             finger_position=made.finger_position,
             impression=made.impression,
             sha256=sha256,
+            capture=f"IDC {record.idc}",
         )
 
 
