@@ -20,9 +20,10 @@ __all__ = ["FingerprintGallery", "FingerprintOptions"]
 
 SKETCHED_FROM = 5000
 """Fewer prints have all their votes counted exactly: some 100 ms of one core."""
-LISTED_FROM = 100_000
-"""Prints whose sketches are scanned, at most: some 300 ms of one core. Larger galleries first
-choose so many through inverted lists."""
+LISTED_FROM = 125_000
+"""Up to so many prints have all their sketches scanned: some 350 ms of one core."""
+THINNED = 100_000
+"""Prints that inverted lists leave of a larger gallery."""
 RECOUNT = 4
 """Prints whose votes are counted exactly, times the shortlist's size."""
 MIN_RECOUNT = 2000
@@ -52,7 +53,7 @@ def _max_turn(options: object | None) -> float:
 
 
 def _best(rows: RowArray, rating: NDArray[np.float32], most: int) -> RowArray:
-    """The `most` rows of the highest rating, in their order."""
+    """Keep the `most` rows of the highest rating, in their order."""
     if len(rows) <= most:
         return rows
     kept: RowArray = rows[np.sort(np.argpartition(-rating, most - 1)[:most])]
@@ -135,7 +136,7 @@ class FingerprintGallery:
     ) -> RowArray:
         rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
         if self.postings is not None and len(rows) > LISTED_FROM:
-            rows = _best(rows, self.postings.votes(probe, max_turn, allowed)[rows], LISTED_FROM)
+            rows = _best(rows, self.postings.votes(probe, max_turn, allowed)[rows], THINNED)
         if self.sketches is not None and len(rows) > SKETCHED_FROM:
             rating = self.sketches.votes(probe, self.prints, rows, max_turn)
             rows = _best(rows, rating, max(RECOUNT * size, MIN_RECOUNT))

@@ -129,7 +129,7 @@ def unpacked(bits: U64) -> F32:
 
 
 def _valid(cells: U64) -> F32:
-    """Validity of each bit of `unpacked`: that of its cell."""
+    """Say which bits of `unpacked` are valid: those of valid cells."""
     octets = np.ascontiguousarray(cells).view(np.uint8).reshape(len(cells), 8)
     plain = np.unpackbits(octets, axis=1, bitorder="little")[:, :CELLS]
     return np.tile(plain, (1, SECTIONS)).astype(np.float32)

@@ -65,7 +65,8 @@ def test_votes_fall_with_distance():
 def test_large_gallery_agrees_with_a_scan_and_can_be_saved(
     people, disturbed, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(gallery_module, "LISTED_FROM", 120)
+    monkeypatch.setattr(gallery_module, "LISTED_FROM", 90)
+    monkeypatch.setattr(gallery_module, "THINNED", 80)
     monkeypatch.setattr(gallery_module, "SKETCHED_FROM", 60)
     monkeypatch.setattr(gallery_module, "MIN_RECOUNT", 40)
     indexed = FingerprintGallery.build(people)

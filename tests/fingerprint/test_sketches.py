@@ -31,9 +31,7 @@ def test_sketches_go_with_the_cylinders(prints, sketches):
     assert not sketches.first[~usable].any()
     assert not sketches.second[~usable].any()
     assert sketches.sizes.sum() == usable.sum()
-    assert np.array_equal(
-        sketches.directions.astype(int), prints.points[:, 2].astype(int) // 256
-    )
+    assert np.array_equal(sketches.directions.astype(int), prints.points[:, 2].astype(int) // 256)
 
 
 def test_bits_are_unpacked_in_order():
