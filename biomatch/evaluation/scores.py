@@ -115,13 +115,13 @@ def _number(path: Path, line: int, text: str | None) -> float:
     except ValueError:
         value = math.nan
     if math.isnan(value):
-        raise FormatError(f"score file {path}, line {line}: score '{text}' is not a number")
+        raise FormatError(f"score file {path}, line {line}: score {text or ''!r} is not a number")
     return value
 
 
 def _flag(path: Path, line: int, text: str | None) -> bool:
     if text not in {"0", "1"}:
-        raise FormatError(f"score file {path}, line {line}: mated '{text}' must be 0 or 1")
+        raise FormatError(f"score file {path}, line {line}: mated {text or ''!r} must be 0 or 1")
     return text == "1"
 
 
