@@ -153,8 +153,7 @@ def variant(path):
     for key, picture in list(pictures())[::8]:
         image = grey(picture)
         padded, top, left = leader.pad(image)
-        whole = slice(0, padded.shape[0]), slice(0, padded.shape[1])
-        rows = leader.run(session, padded, whole, max(padded.shape), 0.2)
+        rows = leader.run(session, padded, 0.2)
         rows[:, :2] -= (left, top)
         inside = (rows[:, :2] >= 0).all(axis=1) & (rows[:, :2] < image.shape[::-1]).all(axis=1)
         found[key] = Minutiae.from_rows(rows[inside])

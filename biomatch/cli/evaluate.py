@@ -16,6 +16,13 @@ JSON_OUT = click.option(
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+ACCURACY = click.option(
+    "--accuracy", default="default", help="Model set: default, high, or your own."
+)
+WORKERS = click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
+DEVICE = click.option(
+    "--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …"
+)
 
 
 def _finish(result: dict[str, Any], json_out: Path | None, format_: str) -> None:
@@ -53,19 +60,37 @@ def evaluate() -> None:
     default="leader",
     help="Which minutiae extractor.",
 )
+@click.option("--workers", type=click.IntRange(1, 256), default=1, help="Processes that extract.")
 @JSON_OUT
 @output_options
 def fingerprint(
-    *, folder: Path, ppi: float | None, extractor: str, json_out: Path | None, format_: str
+    *,
+    folder: Path,
+    ppi: float | None,
+    extractor: str,
+    workers: int,
+    json_out: Path | None,
+    format_: str,
 ) -> None:
     """Compare all prints of FOLDER: files named FINGER_IMPRESSION.png.
 
     FOLDER holds such files, or folders of them. All cross-finger pairs are
     impostors; 1:N has impression 1 as gallery and 4 to 8 as probes.
     """
+    from biomatch.cli.progress import progress
     from biomatch.evaluation.fingerprint import evaluate as run
+    from biomatch.evaluation.fingerprint import find_sets
 
-    _finish(run(folder, ppi=ppi, extractor=extractor), json_out, format_)
+    total = sum(len(prints) for prints in find_sets(folder))
+    with progress("prints", total) as advance:
+        result = run(
+            folder,
+            ppi=ppi,
+            extractor=extractor,
+            workers=workers,
+            progress=lambda *_step: advance(),
+        )
+    _finish(result, json_out, format_)
 
 
 @evaluate.command(
@@ -79,9 +104,9 @@ def fingerprint(
 @click.option("--probes", type=FILE, help="CSV path,subject: probes of enrolled people.")
 @click.option("--nonmated", type=FILE, help="CSV path,subject: probes of other people.")
 @click.option("--pairs", type=FILE, help="CSV path_a,path_b,same.")
-@click.option("--accuracy", default="default", help="Model set: default, high, or your own.")
-@click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
-@click.option("--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …")
+@ACCURACY
+@WORKERS
+@DEVICE
 @JSON_OUT
 @output_options
 def face(
@@ -179,13 +204,25 @@ def calibrate() -> None:
 )
 @click.argument("pairs", type=FILE)
 @click.option("--folder", type=FOLDER, help="Where the pictures are (default: beside PAIRS).")
-@click.option("--accuracy", default="default", help="Model set: default, high, or your own.")
+@ACCURACY
+@WORKERS
+@DEVICE
 @click.option("--out", type=FILE, required=True, help="Calibration file to write.")
 @output_options
 def calibrate_face(
-    *, pairs: Path, folder: Path | None, accuracy: str, out: Path, format_: str
+    *,
+    pairs: Path,
+    folder: Path | None,
+    accuracy: str,
+    workers: int,
+    device: str,
+    out: Path,
+    format_: str,
 ) -> None:
     """Fit score to log10 LR and FMR on PAIRS (CSV path_a,path_b,same)."""
     from biomatch.evaluation.recalibration import calibrate_face as run
 
-    emit_record(run(pairs, folder or pairs.parent, accuracy=accuracy, out=out), format_)
+    result = run(
+        pairs, folder or pairs.parent, accuracy=accuracy, out=out, workers=workers, device=device
+    )
+    emit_record(result, format_)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biomatch.dna.codes import OVERFLOW, CodeBook, Columns, pack
 from biomatch.dna.filter import MAX_LOCI, FilterIndex
-from biomatch.dna.kernels import IRREGULAR, census
+from biomatch.dna.kernels import IRREGULAR, census, frozen
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.query import LocusScore, MatchQuery
 from biomatch.dna.rules import RuleSet
@@ -75,7 +75,7 @@ class DnaGallery:
         codes = self.columns.codes[:, :: max(1, len(self) // _SAMPLE)]
         self._shares = np.zeros((len(codes), OVERFLOW + 1), np.float32)
         for place, column in enumerate(codes):
-            self._shares[place] = census(np.ascontiguousarray(column))
+            self._shares[place] = census(frozen(column))
         self._mixtures: NDArray[np.bool_] | None = None
 
     @property

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from biomatch.dna.codes import OVERFLOW, Columns
 from biomatch.dna.filter import UNKNOWN, FilterIndex, ProbeTable
-from biomatch.dna.kernels import IRREGULAR, PAIRS, SLOTS, TABLE, count_flags, scan, sum_tables
+from biomatch.dna.kernels import (
+    IRREGULAR,
+    PAIRS,
+    SLOTS,
+    TABLE,
+    count_flags,
+    scan,
+    sum_tables,
+    whole,
+)
 from biomatch.dna.lookup import Classes, blank, classify
 from biomatch.dna.matching import LocusComparison, LocusResult, compare_locus
 from biomatch.dna.profile import DnaProfile
@@ -143,7 +152,7 @@ class MatchQuery:
         for k, locus in enumerate(tested):
             forms[k] = self._form(locus, values[k], tables[k])
         found: tuple[RowArray, NDArray[np.uint32]] = scan(
-            self._columns.codes,
+            *whole(self._columns.codes),
             self.columns,
             forms,
             values,
@@ -196,7 +205,7 @@ class MatchQuery:
         """
         limit = self._rules.max_mismatches
         alive, sums = count_flags(
-            self._columns.codes, self.columns, self.flags, rows, DEVIATIONS, limit
+            whole(self._columns.codes)[0], self.columns, self.flags, rows, DEVIATIONS, limit
         )
         return self.settle(alive, sums, mixtures)
 
@@ -240,7 +249,7 @@ class MatchQuery:
             for place, locus in enumerate(self.loci):
                 worth = partial(score, locus.name, locus.probe)
                 tables[place][locus.classes.codes] = locus.classes.answers(worth, np.float64)
-            total = sum_tables(self._columns.codes, self.columns, tables, rows)
+            total = sum_tables(whole(self._columns.codes)[0], self.columns, tables, rows)
             for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
                 total[place] = self._score_of(int(rows[place]), score)
             lowest = np.minimum(lowest, total)

@@ -3,7 +3,8 @@
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.errors import OptionError, SampleError
+from biomatch.errors import FormatError, OptionError, SampleError
 from biomatch.evaluation import metrics
 
 __all__ = ["PrintSet", "evaluate", "extract_sets", "find_sets", "identify", "verify"]
 
-NAME = re.compile(r"(?P<finger>.+)_(?P<impression>\d+)")
+NAME = re.compile(r"(?P<finger>[^.].*)_(?P<impression>\d+)")
 SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
 FMRS = (0.01, 0.001, 0.0)
 FPIR = 0.01
@@ -38,13 +39,17 @@ class PrintSet:
     paths
         Its files, sorted by finger and impression.
     fingers, impressions
-        What each file's name says, in the order of `paths`.
+        What each file's name says, in the order of `paths`; zeros in front of a number mean
+        nothing.
+    left_out
+        One message for each file that shows an impression a second time.
     """
 
     name: str
     paths: tuple[Path, ...]
     fingers: tuple[str, ...]
     impressions: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -103,35 +108,53 @@ def find_sets(folder: Path) -> list[PrintSet]:
 
 
 def _read_folder(folder: Path) -> PrintSet:
-    rows = []
-    for path in folder.iterdir():
-        named = NAME.fullmatch(path.stem)
-        if path.is_file() and path.suffix.lower() in SUFFIXES and named:
-            rows.append((named["finger"], int(named["impression"]), path))
-    rows.sort()
+    prints: dict[tuple[str, int], Path] = {}
+    left_out = []
+    for path, key in sorted(_named(folder)):
+        if key in prints:
+            left_out.append(f"{path}: is the same impression as {prints[key].name}, left out")
+        else:
+            prints[key] = path
+    rows = sorted(prints.items())
     return PrintSet(
         folder.resolve().name,
-        tuple(path for _, _, path in rows),
-        tuple(finger for finger, _, _ in rows),
-        tuple(impression for _, impression, _ in rows),
+        tuple(path for _, path in rows),
+        tuple(finger for (finger, _), _ in rows),
+        tuple(impression for (_, impression), _ in rows),
+        tuple(left_out),
     )
+
+
+def _named(folder: Path) -> Iterator[tuple[Path, tuple[str, int]]]:
+    for path in folder.iterdir():
+        named = NAME.fullmatch(path.stem)
+        if named and path.suffix.lower() in SUFFIXES and path.is_file():
+            finger = named["finger"].lstrip("0") if named["finger"].isdigit() else named["finger"]
+            yield path, (finger or "0", int(named["impression"]))
 
 
 def _extract(task: tuple[Path, float | None, str]) -> tuple[bytes | None, str, float]:
     """Template blob, error message and CPU seconds of one file."""
-    from biomatch import images
     from biomatch.fingerprint import extract
+    from biomatch.fingerprint.extraction import ResolutionWarning
 
     path, ppi, extractor = task
     start = time.process_time()
     try:
-        if path.suffix.lower() != ".json" and images.read(path).ppi is not None:
-            ppi = None
+        ppi = None if _states_ppi(path) else ppi
         start = time.process_time()
-        blob = extract(path, ppi, extractor=extractor).dumps()
-    except SampleError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResolutionWarning)
+            blob = extract(path, ppi, extractor=extractor).dumps()
+    except (SampleError, FormatError) as error:
         return None, str(error), time.process_time() - start
     return blob, "", time.process_time() - start
+
+
+def _states_ppi(path: Path) -> bool:
+    from biomatch import images
+
+    return path.suffix.lower() != ".json" and images.read(path).ppi is not None
 
 
 def extract_sets(
@@ -183,27 +206,29 @@ def _map(tasks: list[tuple[Path, float | None, str]], workers: int) -> Any:
         yield from pool.map(_extract, tasks)
 
 
-def verify(prints: PrintSet, templates: Sequence[Any]) -> Verification:
-    """Compare every pair of impressions inside a folder, the earlier one as probe."""
-    from biomatch.fingerprint.comparison import score_rows
-    from biomatch.fingerprint.packing import pack
+def verify(prints: PrintSet, templates: Any) -> Verification:
+    """Compare every pair of impressions inside a folder, the earlier one as probe.
 
-    packed = pack(templates)
+    Parameters
+    ----------
+    prints
+        The folder.
+    templates
+        Of its prints: a sequence, or `biomatch.fingerprint.packing.PackedPrints`.
+    """
+    from biomatch.fingerprint.comparison import score_rows
+    from biomatch.fingerprint.packing import PackedPrints, pack
+
+    packed = templates if isinstance(templates, PackedPrints) else pack(templates)
     finger = np.unique(prints.fingers, return_inverse=True)[1]
     first, second = np.triu_indices(len(prints), 1)
-    scores = np.concatenate(
-        [
-            score_rows(packed, packed, np.arange(row + 1, len(prints)), probe_row=row)
-            for row in range(len(prints) - 1)
-        ]
-    )
+    rows = [
+        score_rows(packed, packed, np.arange(row + 1, len(prints)), probe_row=row)
+        for row in range(len(prints) - 1)
+    ]
+    scores = np.concatenate([np.zeros(0), *rows])
     pairs = np.stack([finger[first], finger[second]], axis=1)
     mated = pairs[:, 0] == pairs[:, 1]
-    if not mated.any() or mated.all():
-        raise OptionError(
-            f"{prints.name}: error rates need two impressions of a finger, and two fingers; "
-            f"there are {len(prints)} prints of {len(set(prints.fingers))} fingers"
-        )
     return Verification(scores[mated], scores[~mated], pairs[mated, 0], pairs[~mated])
 
 
@@ -245,6 +270,8 @@ def identify(sets: Sequence[PrintSet], templates: Sequence[Sequence[Any]]) -> Id
 
 
 def _pair_rates(scores: Verification) -> dict[str, Any]:
+    if not (len(scores.mated) and len(scores.nonmated)):
+        return {"eer": None, "fnmr_at_fmr": {f"{fmr:g}": None for fmr in FMRS}}
     return {
         "eer": metrics.eer(scores.mated, scores.nonmated),
         "fnmr_at_fmr": {
@@ -284,6 +311,11 @@ def evaluate(
     at the one threshold that lets 1 % of all non-mated searches (the probe's mate taken out)
     return a candidate.
 
+    A file that gives no template is named in ``about`` and matches nothing: its pairs and
+    searches stay in the rates as misses. Nothing checks that two folders hold different fingers;
+    in FVC2002 DB3_B and FVC2004 DB3_B finger 108 of the one is finger 102 of the other, which
+    lets ten of 400 searches find a mate that counts as a false positive.
+
     Parameters
     ----------
     folder
@@ -301,14 +333,17 @@ def evaluate(
     -------
     dict
         JSON-able: ``folders`` (name -> eer, fnmr_at_fmr, rank1, rank10, fnir_at_fpir), their
-        ``mean`` (1:N: over all probes), ``cpu`` (extract_ms a print, compare_us a pair, one
-        thread) and ``about`` (counts, failures). Rates are fractions, None without data.
+        ``mean`` (1:N: over all probes), ``cpu`` (extract_ms a print with its cylinders,
+        compare_us a pair, one thread) and ``about`` (counts; files that gave no template, files
+        left out as they repeat an impression). Rates are fractions, None without data.
 
     Raises
     ------
     OptionError
         No prints, or too few of them.
     """
+    from biomatch.fingerprint.packing import pack
+
     if not math.isfinite(ppi or 1.0) or (ppi or 1.0) <= 0:
         raise OptionError(f"ppi {ppi} is not a positive number")
     sets = find_sets(Path(folder))
@@ -317,10 +352,23 @@ def evaluate(
     )
     verify_warm_up()
     start = time.process_time()
-    verified = [verify(prints, own) for prints, own in zip(sets, templates, strict=True)]
+    packed = [pack(own) for own in templates]
+    packing = (time.process_time() - start) / sum(len(prints) for prints in sets)
+    start = time.process_time()
+    verified = [verify(prints, own) for prints, own in zip(sets, packed, strict=True)]
     spent = time.process_time() - start
+    _require_pairs(sets, verified)
     found = identify(sets, templates)
-    return summarise(sets, verified, found, failed, seconds, spent)
+    return summarise(sets, verified, found, failed, seconds + packing, spent)
+
+
+def _require_pairs(sets: Sequence[PrintSet], verified: Sequence[Verification]) -> None:
+    if not any(len(scores.mated) and len(scores.nonmated) for scores in verified):
+        raise OptionError(
+            f"{', '.join(prints.name for prints in sets)}: error rates need two impressions of a "
+            f"finger, and two fingers in one folder; there are {sum(map(len, sets))} prints of "
+            f"{sum(len(set(prints.fingers)) for prints in sets)} fingers"
+        )
 
 
 def verify_warm_up() -> None:
@@ -347,7 +395,7 @@ def summarise(
         own = None if found is None else found.folder == number
         folders[prints.name] = {**_pair_rates(scores), **_search_rates(found, own)}
     pairs = sum(len(scores.mated) + len(scores.nonmated) for scores in verified)
-    mean_of = [folders[prints.name] for prints in sets]
+    mean_of = [rates for rates in folders.values() if rates["eer"] is not None]
     mean = {
         "eer": float(np.mean([rates["eer"] for rates in mean_of])),
         "fnmr_at_fmr": {
@@ -369,5 +417,6 @@ def summarise(
             "nonmated": sum(len(scores.nonmated) for scores in verified),
             "searches": 0 if found is None else len(found.finger),
             "failed": list(failed),
+            "left_out": [message for prints in sets for message in prints.left_out],
         },
     }

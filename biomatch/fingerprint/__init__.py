@@ -15,6 +15,7 @@ __all__ = [
     "Match",
     "MinutiaType",
     "Minutiae",
+    "ResolutionWarning",
     "calibrate",
     "compare",
     "enhance",
@@ -27,7 +28,13 @@ __all__ = [
 if TYPE_CHECKING:
     from biomatch.fingerprint.calibration import calibrate
     from biomatch.fingerprint.comparison import Match, compare, match
-    from biomatch.fingerprint.extraction import enhance, extract, extract_many, from_minutiae
+    from biomatch.fingerprint.extraction import (
+        ResolutionWarning,
+        enhance,
+        extract,
+        extract_many,
+        from_minutiae,
+    )
     from biomatch.fingerprint.minutiae import Minutiae, MinutiaType
     from biomatch.fingerprint.template import FingerprintTemplate
 
@@ -36,6 +43,7 @@ _HOME = {
     "Match": "comparison",
     "MinutiaType": "minutiae",
     "Minutiae": "minutiae",
+    "ResolutionWarning": "extraction",
     "calibrate": "calibration",
     "compare": "comparison",
     "enhance": "extraction",

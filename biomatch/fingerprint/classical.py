@@ -10,23 +10,32 @@ The stages, each at the coarsest resolution that serves it:
    without mean across it (after L. Hong, Y. Wan and A. K. Jain, "Fingerprint Image
    Enhancement", IEEE TPAMI 20(8), 1998), with the parameters of each pixel, not of a bank;
 5. thinning (Z. Guo and R. W. Hall, "Parallel Thinning with Two-Subiteration Algorithms",
-   CACM 32(3), 1989), crossing numbers, and removal of what noise makes: spurs, breaks,
-   bridges, clusters, and ends where the ridges of the *input* end.
+   CACM 32(3), 1989) and crossing numbers;
+6. a quality for every candidate: the probability that it is a minutia, from seven measures
+   of its surroundings (`Evidence`). Most candidates are where ridges leave the picture, at
+   the rim of sweat or dirt, or a gap closed wrongly; nothing but this tells them apart.
+
+Prints that exceed a tile are cut up, see `biomatch.fingerprint.tiles`: the foreground is found
+in the whole print, while contrast and strength are relative to the tile's, so a faint finger of
+a slap keeps more doubtful minutiae than it would beside a strong one.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from biomatch.fingerprint import tiles
 from biomatch.fingerprint.minutiae import Minutiae
+from biomatch.fingerprint.parameters import TILE_CORE, TILE_MARGIN
 
-__all__ = ["MODEL_ID", "RidgeField", "enhance", "find", "picture"]
+__all__ = ["MODEL_ID", "RidgeField", "enhance", "find", "picture", "shown"]
 
-MODEL_ID = "classical:1"
+MODEL_ID = "classical:2"
 Floats = NDArray[np.float32]
 
 PAD = 20
@@ -49,21 +58,33 @@ FIRST_ACROSS, FIRST_ACROSS_SIGMA = 6, 2.6
 """The same of the first filter."""
 TRACE = 14
 """Pixels of skeleton that give a minutia its direction."""
-EDGE, EDGE_FADE = 14, 30
-"""Pixels from the edge of the trusted area: least, and where quality is no longer reduced."""
 FRAME = 8
 """Pixels from the picture's frame, where every ridge ends."""
 SHORTENED = 3.0
 """Pixels by which thinning shortens a ridge that ends: a third of the ridge period."""
-SUPPORT = 0.2
-"""Least ridge energy of the input around a minutia, relative to the print's median."""
+CLIP = 1.2
+"""Normalised grey is cut here, little above a clear ridge's amplitude: the rim of a sweat stain
+has many times that and would drown the ridges beside it."""
 AMPLITUDE, COHERENCE = 0.35, 0.25
 """Least filter output (relative to the median) and coherence of the trusted area."""
 SPECK = 30
 """Pixels: smaller islands and holes of the binary image are filled."""
-PAIR, OPPOSED, CLUSTER = 6.5, 11.0, 16.0
-"""Pixels: minutiae closer than the first are noise, opposed ones (a broken ridge) closer
-than the second, and four within the third."""
+WEAK = 0.1
+"""Power relative to the print's median below which ridges are doubted."""
+STAINLESS = math.exp(-3)
+"""Wide variation relative to fine one, below which less of it says nothing."""
+FAITHFUL = 0.15
+"""Least fidelity of a candidate: of those below, LEADER sees one in fifty."""
+FAR_INSIDE, FAR_APART = 40.0, 30.0
+"""Pixels to the edge of the trusted area, and to the next candidate, beyond which more of it says
+nothing."""
+LEAST_QUALITY = 0.2
+"""Candidates that are less probable are dropped; the same cut as of LEADER's minutiae."""
+WEIGHTS = (1.88, 2.157, 0.287, 0.137, -5.851, 8.491, -0.983)
+BIAS = -8.164
+"""Logistic regression of the columns of `Evidence` (natural log odds) on whether LEADER sees the
+minutia as well: benchmarks/fingerprint_classical.py fits them, and scores each set of prints by
+weights that were fitted without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +105,12 @@ class RidgeField:
         Ridges a pixel.
     mask
         Foreground, uint8.
+    clear, steady
+        Coherence of the input's gradient within about 5 px, and within about 8: float32, at a
+        quarter of the size.
+    stain
+        log of variation wider than ridges relative to that of ridges, at least -3, same size:
+        high at the rim of sweat, dirt and creases.
     """
 
     enhanced: Floats
@@ -93,6 +120,41 @@ class RidgeField:
     coherence: Floats
     frequency: Floats
     mask: NDArray[np.uint8]
+    clear: Floats
+    steady: Floats
+    stain: Floats
+
+
+class Evidence(NamedTuple):
+    """What speaks for a candidate, each float64 of shape (n,).
+
+    Attributes
+    ----------
+    coherence
+        Of the direction field after the first filter.
+    fidelity
+        Least correlation of input and filtered print in the surroundings: filters continue
+        ridges over gaps, stains and a sensor's lit border, where the input has none.
+    inside
+        log(2 + pixels to the edge of the trusted area, up to `FAR_INSIDE`).
+    apart
+        Pixels to the next candidate, up to `FAR_APART`.
+    clear, steady, stain
+        See `RidgeField`; `stain` is the largest value in the surroundings.
+    """
+
+    coherence: NDArray[np.float64]
+    fidelity: NDArray[np.float64]
+    inside: NDArray[np.float64]
+    apart: NDArray[np.float64]
+    clear: NDArray[np.float64]
+    steady: NDArray[np.float64]
+    stain: NDArray[np.float64]
+
+    def probability(self) -> NDArray[np.float64]:
+        """How probable it is that each candidate is a minutia."""
+        odds = np.stack(self, axis=1) @ np.array(WEIGHTS) + BIAS
+        return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
 
 
 def enhance(image: NDArray[np.uint8]) -> RidgeField:
@@ -103,26 +165,37 @@ def enhance(image: NDArray[np.uint8]) -> RidgeField:
     image
         Grey print at 500 ppi, uint8, shape (h, w), ridges dark.
     """
+    padded = _padded(image)
+    grey = _grey(padded, _blank(padded))
+    return _filtered(grey, _foreground(_strength(grey), grey.shape))
+
+
+def _padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
 
-    repeated = cv2.copyMakeBorder(image, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE)
-    padded = np.asarray(repeated, np.uint8)
-    blank = _blank(padded)
-    grey = _blur(_filled(padded.astype(np.float32), blank), 0.6)
-    mask = _foreground(grey)
+    padded = cv2.copyMakeBorder(image, PAD, PAD, PAD, PAD, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
+
+
+def _grey(padded: NDArray[np.uint8], blank: NDArray[np.uint8]) -> Floats:
+    return np.asarray(_blur(_filled(padded.astype(np.float32), blank), 0.6), np.float32)
+
+
+def _filtered(grey: Floats, mask: NDArray[np.uint8]) -> RidgeField:
     normalised = _normalise(grey, mask)
     shape = normalised.shape
-    tensor = _orientation(_blur(normalised, 1.0), 5.0, 6.0)
-    cos2, sin2 = _resize(tensor[0], shape), _resize(tensor[1], shape)
+    flow = _orientation(_blur(normalised, 1.0), 5.0, 6.0)
+    cos2, sin2 = _resize(flow.cos2, shape), _resize(flow.sin2, shape)
     dx, dy = directions(cos2, sin2)
     first = _first_filter(normalised, dx, dy, mask)
     frequency = _resize(_frequency(first, cos2, sin2, mask), shape)
-    cos2, sin2, coherence = (_resize(v, shape) for v in _orientation(first, 5.0, 4.0))
+    cos2, sin2, coherence = (_resize(v, shape) for v in _orientation(first, 4.0, 3.0)[:3])
     dx, dy = directions(cos2, sin2)
     smooth = smooth_along(normalised, dx, dy, _grown(mask), _gaussian(ALONG, ALONG_SIGMA))
     bank = _gabors(ACROSS, ACROSS_SIGMA, np.linspace(1 / LONGEST, 1 / SHORTEST, LEVELS))
     enhanced = filter_across(smooth, dx, dy, _levels(frequency), mask, bank)
-    return RidgeField(enhanced, normalised, cos2, sin2, coherence, frequency, mask)
+    maps = cos2, sin2, coherence, frequency
+    return RidgeField(enhanced, normalised, *maps, mask, flow.clear, flow.steady, _stain(grey))
 
 
 def picture(field: RidgeField) -> NDArray[np.uint8]:
@@ -134,7 +207,16 @@ def picture(field: RidgeField) -> NDArray[np.uint8]:
     return np.asarray(shown, np.uint8)
 
 
-def find(image: NDArray[np.uint8]) -> Minutiae:
+def shown(image: NDArray[np.uint8], *, tile: int = TILE_CORE) -> NDArray[np.uint8]:
+    """Filter a print and show it (see `picture`): uint8, shape (h, w); large ones in tiles."""
+    canvas = np.full(image.shape, 255, np.uint8)
+    for part, field in _fields(image, tile):
+        (y, x), (top, left) = part.core, (part.window[0].start, part.window[1].start)
+        canvas[y, x] = picture(field)[y.start - top : y.stop - top, x.start - left : x.stop - left]
+    return canvas
+
+
+def find(image: NDArray[np.uint8], *, tile: int = TILE_CORE) -> Minutiae:
     """Find the minutiae of a print.
 
     Types, directions and positions follow ISO/IEC 19794-2 as LEADER's do, so templates of
@@ -144,36 +226,79 @@ def find(image: NDArray[np.uint8]) -> Minutiae:
     ----------
     image
         Grey print at 500 ppi, uint8, shape (h, w), ridges dark.
+    tile
+        Largest side of a tile's core in pixels. A print whose longer side exceeds
+        ``tile + 2 * TILE_MARGIN`` is cut up, which bounds memory; smaller ones never are.
     """
-    return minutiae_of(enhance(image))
+    parts = [part.own(_rows(field)) for part, field in _fields(image, tile)]
+    return Minutiae.from_rows(tiles.merge(parts))
 
 
-def minutiae_of(field: RidgeField) -> Minutiae:
-    """Find the minutiae of a filtered print."""
-    strength, trust = _trust(field)
-    distance = _distance(trust)
+def _rows(field: RidgeField) -> NDArray[np.float64]:
+    """Minutiae of a filtered print: rows (x, y, angle, type, quality), float64, shape (n, 5)."""
+    marks, evidence = candidates(field)
+    quality = evidence.probability()
+    return np.column_stack([marks, quality])[quality >= LEAST_QUALITY]
+
+
+def _fields(image: NDArray[np.uint8], tile: int) -> Iterator[tuple[tiles.Tile, RidgeField]]:
+    """Filter a print tile by tile; what decides where there are ridges is seen as a whole."""
+    parts = tiles.cut(image.shape, tile, TILE_MARGIN, 4)
+    if len(parts) == 1:
+        yield parts[0], enhance(image)
+        return
+    padded = _padded(image)
+    blank = _blank(padded)
+    around = [tuple(slice(s.start, s.stop + 2 * PAD) for s in part.window) for part in parts]
+    strength = np.zeros([-(-side // 4) for side in padded.shape], np.float32)
+    for part, window in zip(parts, around, strict=True):
+        found = _strength(_grey(padded[window], blank[window]))
+        core, inner = zip(*map(_quarter, part.core, part.window, image.shape), strict=True)
+        strength[core] = found[inner]
+    mask = _foreground(strength, padded.shape)
+    for part, window in zip(parts, around, strict=True):
+        inside = _framed(mask[window])
+        if inside.any():
+            yield part, _filtered(_grey(padded[window], blank[window]), inside)
+
+
+def _quarter(core: slice, window: slice, length: int) -> tuple[slice, slice]:
+    """Where a core with the frame's padding lies in quarter maps: of the picture, of a window."""
+    start = 0 if core.start == 0 else (core.start + PAD) // 4
+    stop = -(-(length + 2 * PAD) // 4) if core.stop == length else (core.stop + PAD) // 4
+    return slice(start, stop), slice(start - window.start // 4, stop - window.start // 4)
+
+
+def candidates(field: RidgeField) -> tuple[NDArray[np.float64], Evidence]:
+    """Find whatever looks like a minutia in the trusted skeleton, and what speaks for it.
+
+    Returns
+    -------
+    marks
+        Rows (x, y, angle, type) in pixels of the image, float64, shape (n, 4).
+    evidence
+        In the same order.
+    """
+    trusted = _distance(_trusted(field))
     skeleton = thin(_binary(field.enhanced, field.mask))
-    marks = trace_all(skeleton, distance, field.cos2, field.sin2, TRACE)
-    marks = marks[_plausible(marks)]
+    marks = trace_all(skeleton, field.mask, field.cos2, field.sin2, TRACE)
     x, y = marks[:, 0].astype(np.intp), marks[:, 1].astype(np.intp)
-    support = _input_support(field)
-    kept = (distance[y, x] >= EDGE) & (support[y, x] >= SUPPORT)
-    marks, x, y = marks[kept], x[kept], y[kept]
-    quality = (
-        np.clip(field.coherence[y, x], 0, 1)
-        * np.clip(strength[y, x], 0.3, 1.2)
-        * np.clip(distance[y, x] / EDGE_FADE, 0.5, 1)
-        * np.clip(support[y, x], SUPPORT, 1)
-        / 1.2
+    evidence = Evidence(
+        coherence=field.coherence[y, x].astype(np.float64),
+        fidelity=_sampled(_fidelity(field), x, y),
+        inside=np.log(2.0 + np.minimum(trusted[y, x], FAR_INSIDE)).astype(np.float64),
+        apart=_apart(marks[:, :2]),
+        clear=_sampled(field.clear, x, y),
+        steady=_sampled(field.steady, x, y),
+        stain=_sampled(_most(field.stain, 5), x, y),
     )
-    back = np.where(marks[:, 3] == 0, SHORTENED, 0) + 0.0
-    return Minutiae(
-        marks[:, 0] - PAD - back * np.cos(marks[:, 2]),
-        marks[:, 1] - PAD + back * np.sin(marks[:, 2]),
-        marks[:, 2],
-        marks[:, 3],
-        np.clip(quality, 0, 1),
-    )
+    back = np.where(marks[:, 3] == 0, SHORTENED, 0.0)
+    marks[:, 0] -= PAD + back * np.cos(marks[:, 2])
+    marks[:, 1] -= PAD - back * np.sin(marks[:, 2])
+    size = np.array(field.mask.shape[::-1]) - 2 * PAD
+    seen = ((marks[:, :2] >= 0) & (marks[:, :2] < size)).all(axis=1)
+    seen &= (trusted[y, x] > 0) & (evidence.fidelity >= FAITHFUL)
+    return marks[seen], Evidence(*(column[seen] for column in evidence))
 
 
 # ----------------------------------------------------------------------- fields
@@ -197,25 +322,37 @@ def _shrunk(values: Any, factor: int) -> Any:
     return _resize(values, (-(-values.shape[0] // factor), -(-values.shape[1] // factor)))
 
 
-def _foreground(grey: Floats) -> NDArray[np.uint8]:
-    """Where the gradient is strong, as one area without holes, uint8."""
+def _strength(grey: Floats) -> Floats:
+    """Gradient within about 7 px, at a quarter of the size."""
+    import cv2
+
+    gx, gy = cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)
+    return np.asarray(_blur(_shrunk(cv2.magnitude(gx, gy), 4), 7 / 4), np.float32)
+
+
+def _foreground(strength: Floats, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Where the gradient is strong, as one area without holes, uint8, of the full size."""
     import cv2
     from scipy import ndimage
 
-    gx, gy = cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)
-    strength = _blur(_shrunk(cv2.magnitude(gx, gy), 4), 7 / 4)
-    mask = (strength > 0.22 * np.percentile(strength, 95)).astype(np.uint8)
+    strong = (strength > 0.22 * np.percentile(strength, 95)).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
+    closed = cv2.morphologyEx(strong, cv2.MORPH_CLOSE, kernel)
+    mask = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel), np.uint8)
     labels, count = ndimage.label(mask)
     if count:
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
-        mask = ndimage.binary_fill_holes((sizes >= 0.15 * sizes.max())[labels])
-    shape = grey.shape[1], grey.shape[0]
-    full = cv2.resize(mask.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST)
-    inside = np.zeros(full.shape, np.uint8)
-    inside[PAD:-PAD, PAD:-PAD] = full[PAD:-PAD, PAD:-PAD]
+        whole = ndimage.binary_fill_holes((sizes >= 0.15 * sizes.max())[labels])
+        mask = np.asarray(whole, np.uint8)
+    size = shape[1], shape[0]
+    return _framed(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
+
+
+def _framed(mask: Any) -> NDArray[np.uint8]:
+    """Clear the outer `PAD` pixels, where no filter may start."""
+    inside = np.zeros(mask.shape, np.uint8)
+    inside[PAD:-PAD, PAD:-PAD] = mask[PAD:-PAD, PAD:-PAD]
     return inside
 
 
@@ -256,11 +393,20 @@ def _normalise(grey: Floats, mask: NDArray[np.uint8]) -> Floats:
     inside = _shrunk(mask.astype(np.float32), 4) > 0.5
     typical = float(np.median(contrast[inside])) if inside.any() else 1.0
     spread = _resize(contrast + np.float32(0.15 * typical + 1e-3), shape)
-    return np.asarray(np.clip(-centred / spread, -2.5, 2.5), np.float32)
+    return np.asarray(np.clip(-centred / spread, -CLIP, CLIP), np.float32)
 
 
-def _orientation(image: Floats, sigma: float, smooth: float) -> tuple[Floats, Floats, Floats]:
-    """Double-angle vector of the ridge direction and its length, at a quarter of the size.
+class Flow(NamedTuple):
+    """Double-angle vector of the ridge direction, and its length after and before smoothing."""
+
+    cos2: Floats
+    sin2: Floats
+    steady: Floats
+    clear: Floats
+
+
+def _orientation(image: Floats, sigma: float, smooth: float) -> Flow:
+    """Direction of the ridges at a quarter of the size.
 
     Both widths are in pixels of `image`: of the tensor, and of the directions after every
     place was given the same weight.
@@ -270,9 +416,21 @@ def _orientation(image: Floats, sigma: float, smooth: float) -> tuple[Floats, Fl
     gx, gy = cv2.Scharr(image, cv2.CV_32F, 1, 0), cv2.Scharr(image, cv2.CV_32F, 0, 1)
     xx, yy, xy = (_blur(_shrunk(p, 4), sigma / 4) for p in (gx * gx, gy * gy, gx * gy))
     energy = xx + yy + np.float32(1e-6)
-    cos2 = _blur((yy - xx) / energy, smooth / 4)
-    sin2 = _blur(-2 * xy / energy, smooth / 4)
-    return cos2, sin2, np.sqrt(cos2 * cos2 + sin2 * sin2)
+    cos2, sin2 = (yy - xx) / energy, -2 * xy / energy
+    clear = np.sqrt(cos2 * cos2 + sin2 * sin2)
+    cos2, sin2 = _blur(cos2, smooth / 4), _blur(sin2, smooth / 4)
+    return Flow(cos2, sin2, np.sqrt(cos2 * cos2 + sin2 * sin2), clear)
+
+
+def _stain(grey: Floats) -> Floats:
+    """Variation of 4 to 16 px in width against finer one, as a logarithm, at a quarter."""
+    coarse = _shrunk(grey, 4)
+    mean = _blur(coarse, 1.0)
+    wide = mean - _blur(coarse, 4.0)
+    fine = grey - _resize(mean, grey.shape)
+    wide_power = _blur(_inner(wide * wide), 2.0) + 1
+    fine_power = _blur(_inner(_shrunk(fine * fine, 4)), 2.0) + 1
+    return np.asarray(np.log(np.maximum(wide_power / fine_power, STAINLESS)), np.float32)
 
 
 def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -334,22 +492,25 @@ def _levels(frequency: Floats) -> NDArray[np.uint8]:
 # ----------------------------------------------------------------------- trust
 
 
-def _trust(field: RidgeField) -> tuple[Floats, NDArray[np.uint8]]:
-    """Relative strength of the filtered ridges, and where they are to be believed."""
+def _trusted(field: RidgeField) -> NDArray[np.uint8]:
+    """Where the filtered ridges are strong and parallel enough to be believed."""
     import cv2
 
-    power = _blur(_extended(_shrunk(field.enhanced * field.enhanced, 4), PAD // 4), 2.0)
+    power = _blur(_inner(_shrunk(field.enhanced * field.enhanced, 4)), 2.0)
     amplitude = np.sqrt(np.maximum(power, 0))
-    inside = _extended(_shrunk(field.mask.astype(np.float32), 4), PAD // 4) > 0.5
+    inside = _inner(_shrunk(field.mask.astype(np.float32), 4)) > 0.5
     typical = float(np.median(amplitude[inside])) if inside.any() else 1.0
-    strength = amplitude / np.float32(typical + 1e-9)
     clear = _shrunk(field.coherence, 4) > COHERENCE
-    good = ((strength > AMPLITUDE) & clear & inside).astype(np.uint8)
+    good = ((amplitude > AMPLITUDE * typical) & clear & inside).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     good = cv2.morphologyEx(cv2.morphologyEx(good, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
-    shape = field.mask.shape
-    full = cv2.resize(good, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
-    return _resize(strength, shape), np.asarray(full, np.uint8)
+    shape = field.mask.shape[1], field.mask.shape[0]
+    return np.asarray(cv2.resize(good, shape, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _inner(values: Any) -> Any:
+    """At a quarter of the size: replace the padding by what is next to it."""
+    return _extended(values, PAD // 4)
 
 
 def _extended(values: Any, pad: int) -> Any:
@@ -371,19 +532,53 @@ def _distance(area: NDArray[np.uint8]) -> Floats:
     return np.asarray(kept, np.float32)
 
 
-def _input_support(field: RidgeField) -> Floats:
-    """Least ridge energy of the input in the surroundings, relative to the print's median.
+def _fidelity(field: RidgeField) -> Floats:
+    """Least likeness of input and filtered print within 12 px, at a quarter of the size.
 
-    Filters continue ridges over a sensor's lit border, where the input has none; a ridge that
-    ends there ends no ridge of the finger.
+    A correlation, but low as well where either has little power.
     """
     import cv2
 
-    energy = _blur(_extended(_shrunk(field.normalised * field.enhanced, 4), PAD // 4), 1.5)
-    inside = _shrunk(field.mask.astype(np.float32), 4) > 0.5
-    typical = float(np.median(energy[inside])) if inside.any() else 1.0
-    least = cv2.erode(energy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
-    return np.asarray(_resize(least / np.float32(typical + 1e-9), field.mask.shape), np.float32)
+    pairs = (
+        (field.normalised, field.enhanced),
+        (field.normalised, field.normalised),
+        (field.enhanced, field.enhanced),
+    )
+    both, seen, made = (_blur(_inner(_shrunk(a * b, 4)), 1.5) for a, b in pairs)
+    inside = _inner(_shrunk(field.mask.astype(np.float32), 4)) > 0.5
+    floors = [
+        WEAK * float(np.median(power[inside])) if inside.any() else 1.0 for power in (seen, made)
+    ]
+    likeness = both / np.sqrt((seen + floors[0]) * (made + floors[1]) + np.float32(1e-9))
+    surroundings = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    return np.asarray(cv2.erode(likeness, surroundings), np.float32)
+
+
+def _most(values: Floats, side: int) -> Floats:
+    import cv2
+
+    return np.asarray(cv2.dilate(values, np.ones((side, side), np.uint8)), np.float32)
+
+
+def _sampled(quarter: Floats, x: NDArray[np.intp], y: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Values of a map of a quarter of the size at points of the full size, float64, (n,)."""
+    import cv2
+
+    if len(x) == 0:
+        return np.zeros(0)
+    columns, rows = (((v + 0.5) / 4 - 0.5).astype(np.float32)[:, None] for v in (x, y))
+    found = cv2.remap(quarter, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found[:, 0], np.float64)
+
+
+def _apart(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of each point to the next one, up to `FAR_APART`."""
+    from scipy.spatial import cKDTree
+
+    if len(points) < 2:
+        return np.full(len(points), FAR_APART)
+    distance, _ = cKDTree(points).query(points, k=2, distance_upper_bound=FAR_APART)
+    return np.asarray(np.minimum(distance[:, 1], FAR_APART), np.float64)
 
 
 def _binary(enhanced: Floats, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -399,18 +594,6 @@ def _binary(enhanced: Floats, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if small.any():
             ridges[small[labels]] = 1 - value
     return np.asarray(ridges, np.uint8)
-
-
-def _plausible(marks: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Drop close, opposed and crowded minutiae."""
-    x, y, angle = marks[:, 0], marks[:, 1], marks[:, 2]
-    apart = np.hypot(x[:, None] - x, y[:, None] - y)
-    np.fill_diagonal(apart, np.inf)
-    turned = np.abs(np.mod(angle[:, None] - angle + np.pi, 2 * np.pi) - np.pi)
-    close = (apart < PAIR).any(axis=1)
-    opposed = ((apart < OPPOSED) & (turned > 2.3)).any(axis=1)
-    crowded = (apart < CLUSTER).sum(axis=1) >= 3
-    return np.asarray(~(close | opposed | crowded), np.bool_)
 
 
 # ----------------------------------------------------------------------- kernels
@@ -632,7 +815,7 @@ def _trace(
 
 @njit(cache=True, nogil=True)
 def trace_all(
-    image: NDArray[np.uint8], distance: Floats, cos2: Floats, sin2: Floats, limit: int
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], cos2: Floats, sin2: Floats, limit: int
 ) -> NDArray[np.float64]:
     """Minutiae of a skeleton: rows (x, y, angle, type), float64.
 
@@ -640,13 +823,13 @@ def trace_all(
     `limit` - 6; directions are snapped to the orientation field and keep their sense.
     """
     height, width = image.shape
-    found = np.empty((4096, 4))
+    found = np.empty((height * width // 64 + 1, 4))
     count = 0
     starts = np.empty(8, np.int64)
     ends = np.empty(3)
     for i in range(1, height - 1):
         for j in range(1, width - 1):
-            if not image[i, j] or distance[i, j] <= 0 or count == len(found):
+            if not image[i, j] or not mask[i, j] or count == len(found):
                 continue
             ways = _branches(image, i, j, starts)
             if ways not in (1, 3):

@@ -1,6 +1,7 @@
 """From a picture, or an examiner's mark-up, to a template."""
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +37,7 @@ from biomatch.types import ImpressionType
 __all__ = [
     "Extractor",
     "Print",
+    "ResolutionWarning",
     "enhance",
     "extract",
     "extract_many",
@@ -45,6 +47,10 @@ __all__ = [
 ]
 
 Source = Path | str | NDArray[Any]
+
+
+class ResolutionWarning(UserWarning):
+    """Nobody stated a resolution; 500 ppi was assumed."""
 
 
 class Extractor(StrEnum):
@@ -95,7 +101,8 @@ def extract(
         (H, W) grey or (H, W, 3) RGB, uint8 or uint16, ridges dark.
     ppi
         Resolution in pixels per inch, 250 to 5000; overrules the file. When neither states
-        one, 500 is assumed and the template's `ppi_stated` is False.
+        one, 500 is assumed, a `ResolutionWarning` given, and the template's `ppi_stated` is
+        False. A file's 72 or 96 ppi is what picture editors write and counts as not stated.
     extractor
         ``"leader"``: a network, accurate, about a quarter of a second a plain print on one
         core. ``"classical"``: no network, some 50 ms, less accurate and unfit for latents.
@@ -124,6 +131,8 @@ def extract(
 
         return markup.read(Path(source))
     ready = prepare(source, ppi)
+    if not ready.stated:
+        warnings.warn("resolution is not stated; 500 ppi is assumed", ResolutionWarning, 2)
     ridges = quality.ridge_map(ready.image)
     minutiae = _find(ready.image, extractor, device)
     outline = None if roi is None else np.asarray(roi, np.float64) * (TARGET_PPI / ready.ppi)
@@ -200,7 +209,7 @@ def enhance(source: Source, ppi: float | None = None) -> NDArray[np.uint8]:
     """
     from biomatch.fingerprint import classical
 
-    return classical.picture(classical.enhance(prepare(source, ppi).image))
+    return classical.shown(prepare(source, ppi).image)
 
 
 def from_minutiae(

@@ -6,14 +6,13 @@ What it was trained on is not published and may contain public FVC sets, so figu
 sets flatter it.
 """
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch import models
+from biomatch.fingerprint import tiles
 from biomatch.fingerprint.minutiae import Minutiae, MinutiaType
 from biomatch.fingerprint.parameters import (
     LEADER_QUALITY,
@@ -43,11 +42,10 @@ def find(
 ) -> Minutiae:
     """Find the minutiae of a print.
 
-    Images whose longer side exceeds ``tile + 2 * TILE_MARGIN`` are cut into cores of `tile`
-    pixels that overlap nowhere, each seen with a margin of `TILE_MARGIN` around it: a
-    minutia belongs to the core in which it lies and is reported once. The network looks
-    farther than the margin, so near the seams positions may differ by a pixel from those of
-    the whole image; smaller images are never cut.
+    Images whose longer side exceeds ``tile + 2 * TILE_MARGIN`` are cut up (see
+    `biomatch.fingerprint.tiles`), which bounds memory; tiles without contrast are skipped. The
+    network looks farther than the margin, so near the seams positions may differ by a pixel from
+    those of the whole image; smaller images are never cut.
 
     Parameters
     ----------
@@ -58,18 +56,17 @@ def find(
     device
         Where the network runs, see `biomatch.models.session`.
     tile
-        Side of a core in pixels, rounded up to a multiple of 32.
+        Largest side of a tile's core in pixels, rounded up to a multiple of 32.
     """
     session = models.session(MODEL, device=device, threads=1)
     padded, top, left = pad(image)
-    step = -(-tile // STEP) * STEP
-    margin = TILE_MARGIN if max(padded.shape) > step + 2 * TILE_MARGIN else max(padded.shape)
-    found = [
-        run(session, padded, core, margin, quality)
-        for core in _cores(padded.shape, step if margin == TILE_MARGIN else max(padded.shape))
-        if not _blank(padded, core)
-    ]
-    rows = np.concatenate([np.zeros((0, 5)), *found])
+    rows = tiles.merge(
+        [
+            part.own(run(session, padded[part.window], quality))
+            for part in tiles.cut(padded.shape, tile, TILE_MARGIN, STEP)
+            if np.ptp(padded[part.core]) >= MIN_CONTRAST
+        ]
+    )
     rows[:, :2] -= (left, top)
     height, width = image.shape
     inside = (rows[:, 0] >= 0) & (rows[:, 1] >= 0) & (rows[:, 0] < width) & (rows[:, 1] < height)
@@ -93,46 +90,23 @@ def pad(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
     return np.pad(image, border, constant_values=image[0, 0]), top, left
 
 
-def _cores(shape: tuple[int, ...], step: int) -> Iterator[tuple[slice, slice]]:
-    rows = (slice(y, min(y + step, shape[0])) for y in range(0, shape[0], step))
-    columns = [slice(x, min(x + step, shape[1])) for x in range(0, shape[1], step)]
-    return itertools.product(rows, columns)
-
-
-def _blank(image: NDArray[np.uint8], core: tuple[slice, slice]) -> bool:
-    return int(np.ptp(image[core])) < MIN_CONTRAST
-
-
-def run(
-    session: Any,
-    image: NDArray[np.uint8],
-    core: tuple[slice, slice],
-    margin: int,
-    quality: float,
-) -> NDArray[np.float64]:
-    """Find the minutiae of one core of a padded image.
+def run(session: Any, window: NDArray[np.uint8], quality: float) -> NDArray[np.float64]:
+    """Run the network once.
 
     Parameters
     ----------
     session
         ONNX Runtime session of the network.
-    image
-        Padded image, uint8, shape (h, w), both multiples of 32.
-    core
-        Rows and columns that are asked for.
-    margin
-        Pixels around the core that the network sees as well.
+    window
+        Grey, uint8, shape (h, w), both multiples of 32.
     quality
         Least quality.
 
     Returns
     -------
     ndarray
-        Rows (x, y, angle, type, quality) in pixels of `image`, float64, shape (m, 5).
+        Rows (x, y, angle, type, quality) in pixels of `window`, float64, shape (m, 5).
     """
-    top, left = (max(part.start - margin, 0) for part in core)
-    bottom, right = (part.stop + margin for part in core)
-    window = image[top:bottom, left:right]
     where, direction, ending, scores = session.run(
         ("where", "direction", "ending", "quality"),
         {
@@ -140,9 +114,7 @@ def run(
             "threshold": np.array(quality, np.float32),
         },
     )
-    y, x = where[:, 1] + top, where[:, 2] + left
     kind = np.where(ending[:, 0] >= 0.5, MinutiaType.ENDING, MinutiaType.BIFURCATION)
     angle = np.arctan2(direction[:, 1], direction[:, 0])
-    rows = np.stack([x, y, angle, kind, np.clip(scores, 0, 1)], axis=1).astype(np.float64)
-    mine = (y >= core[0].start) & (y < core[0].stop) & (x >= core[1].start) & (x < core[1].stop)
-    return np.asarray(rows[mine], np.float64)
+    columns = where[:, 2], where[:, 1], angle, kind, np.clip(scores, 0, 1)
+    return np.stack(columns, axis=1).astype(np.float64)

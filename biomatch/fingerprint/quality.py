@@ -6,7 +6,6 @@ NIST), the measure of the field, needs the extra ``nfiq2``.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,9 @@ AREA_SCALE = 150.0
 
 MINUTIAE_SCALE = 12.0
 """Sum of minutiae qualities at which their number counts 63 %."""
+
+BAND = 64 * BLOCK
+"""Rows that are seen at a time, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +64,36 @@ def ridge_map(image: NDArray[np.uint8]) -> RidgeMap:
     """
     import cv2
 
-    height, width = image.shape
-    rows, columns = -(-height // BLOCK), -(-width // BLOCK)
-    padding = (0, rows * BLOCK - height, 0, columns * BLOCK - width)
-    padded = cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE).astype(np.float32)
-    grey = cv2.GaussianBlur(padded, (0, 0), 1.0)
-    gx, gy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-
-    def blocks(values: NDArray[Any]) -> NDArray[np.float32]:
-        means = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(means, (0, 0), 0.8), np.float32)
-
-    xx, yy, xy = blocks(gx * gx), blocks(gy * gy), blocks(gx * gy)
+    rows, columns = (-(-side // BLOCK) for side in image.shape)
+    padding = (0, rows * BLOCK - image.shape[0], 0, columns * BLOCK - image.shape[1])
+    padded = np.asarray(cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE), np.uint8)
+    bands = [_products(padded, top) for top in range(0, len(padded), BAND)]
+    xx, yy, xy = (
+        np.asarray(cv2.GaussianBlur(np.concatenate(part), (0, 0), 0.8), np.float32)
+        for part in zip(*bands, strict=True)
+    )
     energy = xx + yy
     clarity = np.hypot(xx - yy, 2 * xy) / (energy + np.float32(1e-6))
     strength = np.sqrt(energy)
     mask = strength > MASK_SHARE * np.percentile(strength, 95)
     return RidgeMap(_tidy(mask), np.clip(clarity, 0, 1).astype(np.float32))
+
+
+def _products(image: NDArray[np.uint8], top: int) -> list[NDArray[np.float32]]:
+    """Block means of the gradient's products in the `BAND` rows from `top` on."""
+    import cv2
+
+    above, below = max(top - BLOCK, 0), min(top + BAND + BLOCK, len(image))
+    grey = cv2.GaussianBlur(image[above:below].astype(np.float32), (0, 0), 1.0)
+    own = slice(top - above, top - above + BAND)
+    gx, gy = (
+        cv2.Sobel(grey, cv2.CV_32F, *order)[own].astype(np.float32) for order in ((1, 0), (0, 1))
+    )
+    size = gx.shape[1] // BLOCK, gx.shape[0] // BLOCK
+    return [
+        np.asarray(cv2.resize(product, size, interpolation=cv2.INTER_AREA), np.float32)
+        for product in (gx * gx, gy * gy, gx * gy)
+    ]
 
 
 def _tidy(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

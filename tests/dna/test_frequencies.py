@@ -111,6 +111,8 @@ def test_reads_long_tables_with_populations(tmp_path):
         ("locus,allele,frequency\nTH01,6,x\n", "line 2: frequency 'x'"),
         ("locus,allele,frequency,n\nTH01,6,1,many\n", "line 2: number of alleles 'many'"),
         ("Allele,TH01\n6,0.5\n7,1.5\n", "line 3: frequency '1.5'"),
+        ("Allele,TH01\n6,0.5\n6,0.2\n", "line 3: TH01 allele 6 is given twice"),
+        ("Marker,Allele,Freq\nTH01,6,0.5\nTH01,7,0.8\n", "line 3: the frequencies of TH01 add up"),
     ],
 )
 def test_broken_files_name_the_line(tmp_path, text, message):

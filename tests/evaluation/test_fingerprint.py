@@ -103,3 +103,38 @@ def test_one_finger_is_too_few(folder):
         path.unlink()
     with pytest.raises(OptionError, match="two fingers"):
         evaluate(folder / "one")
+
+
+def test_names_are_read_with_care(folder):
+    one = folder / "one"
+    (one / "104_6.json").rename(one / "0104_06.JSON")
+    (one / "101_01.json").write_bytes((one / "101_1.json").read_bytes())
+    (one / "._101_1.json").write_bytes(b"Mac OS X")
+    (one / "104_2.json").unlink()
+    (folder / "other").mkdir()
+    (folder / "README_2.txt").write_text("words")
+    prints = find_sets(folder)[0]
+    assert len(prints) == 19
+    assert set(prints.fingers) == {"101", "102", "103", "104"}
+    assert ("104", 6) in zip(prints.fingers, prints.impressions, strict=True)
+    assert len(prints.left_out) == 1
+    result = evaluate(folder)
+    assert result["folders"]["one"]["eer"] == 0
+    assert len(result["about"]["left_out"]) == 1
+
+
+def test_an_unreadable_file_is_named_and_the_rest_goes_on(folder):
+    (folder / "one" / "102_2.json").write_text("{")
+    result = evaluate(folder)
+    assert len(result["about"]["failed"]) == 1
+    assert "102_2.json" in result["about"]["failed"][0]
+    assert result["folders"]["two"]["eer"] == 0
+
+
+def test_a_folder_without_pairs_has_no_rates(folder):
+    for path in (folder / "one").glob("10[234]_*.json"):
+        path.unlink()
+    result = evaluate(folder)
+    assert result["folders"]["one"]["eer"] is None
+    assert result["folders"]["one"]["rank1"] == 1
+    assert result["mean"]["eer"] == 0

@@ -7,7 +7,9 @@ from scipy import ndimage
 from biomatch import fingerprint, images
 from biomatch.errors import NoFeaturesError
 from biomatch.fingerprint import classical
-from biomatch.fingerprint.minutiae import MinutiaType, angle_difference
+from biomatch.fingerprint.minutiae import Minutiae, MinutiaType, angle_difference
+from biomatch.fingerprint.modality import MODALITY
+from biomatch.fingerprint.template import FingerprintTemplate
 
 from .patterns import spiral_phase
 
@@ -99,6 +101,40 @@ def test_the_template_names_the_extractor():
     image, _ = spiral_phase(0.6)
     with pytest.raises(NoFeaturesError, match="1 minutiae found"):
         fingerprint.extract(image, 500, extractor="classical")
+
+
+def test_quality_is_the_probability_of_the_evidence():
+    columns = dict.fromkeys(classical.Evidence._fields, np.zeros(1))
+    doubtful = classical.Evidence(**columns)
+    assert doubtful.probability()[0] == pytest.approx(1 / (1 + np.exp(-classical.BIAS)))
+    clear = classical.Evidence(**columns | {"fidelity": np.ones(1), "steady": np.ones(1)})
+    stained = classical.Evidence(**columns | {"stain": np.ones(1), "steady": np.ones(1)})
+    steady = classical.Evidence(**columns | {"steady": np.ones(1)})
+    assert clear.probability() > steady.probability() > stained.probability()
+
+
+def test_a_minutia_beside_a_stain_is_doubted():
+    image, _ = spiral_phase(0.6)
+    clean = find(image)
+    y, x = np.mgrid[:320, :320]
+    spot = 160 * np.exp(-(((x - 180) ** 2 + (y - 160) ** 2) / 60.0))
+    stained = find(np.clip(image.astype(float) - spot, 0, 255).astype(np.uint8))
+    near = np.hypot(stained.x - 160, stained.y - 160) < 12
+    assert len(clean) == 1
+    assert stained.quality[near].max(initial=0) < clean.quality[0]
+
+
+def test_templates_of_an_earlier_version_stay_comparable():
+    marks = [(40 * i, 30 * i % 200, 0.5 * i, i % 2, 0.9) for i in range(1, 7)]
+    minutiae = Minutiae.from_rows(marks)
+    earlier, later = (
+        FingerprintTemplate(minutiae, 300, 300, extractor="classical", model_id=name)
+        for name in ("classical:1", classical.MODEL_ID)
+    )
+    assert classical.MODEL_ID != "classical:1"
+    assert FingerprintTemplate.loads(earlier.dumps()).model_id == "classical:1"
+    assert MODALITY.model_id(earlier) == MODALITY.model_id(later)
+    assert np.ptp(fingerprint.compare(later, [earlier, later])) == 0
 
 
 @pytest.mark.shared

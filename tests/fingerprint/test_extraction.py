@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -37,6 +39,30 @@ def test_unknown_resolution_is_assumed_and_said_so():
     assert (ready.ppi, ready.stated) == (500, False)
 
 
+@pytest.mark.parametrize("dpi", [72, 96, 500])
+def test_a_screens_resolution_is_not_believed(tmp_path, dpi):
+    path = tmp_path / "print.png"
+    Image.fromarray(ridges()).save(path, dpi=(dpi, dpi))
+    if dpi == 500:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert fingerprint.extract(path).ppi_stated
+        return
+    with pytest.warns(fingerprint.ResolutionWarning, match="500 ppi is assumed"):
+        template = fingerprint.extract(path)
+    assert not template.ppi_stated
+    assert (template.ppi, template.width) == (500, 320)
+    with pytest.raises(ResolutionError, match=f"resolution is {dpi} ppi"):
+        fingerprint.extract(path, dpi)
+
+
+def test_a_scanners_low_resolution_is_refused(tmp_path):
+    path = tmp_path / "print.png"
+    Image.fromarray(ridges()).save(path, dpi=(200, 200))
+    with pytest.raises(ResolutionError, match="scan again at 500"):
+        fingerprint.extract(path)
+
+
 def test_resolution_of_the_file_is_used(tmp_path):
     path = tmp_path / "print.png"
     Image.fromarray(ridges(600, 600, 18)).save(path, dpi=(1000, 1000))
@@ -45,6 +71,13 @@ def test_resolution_of_the_file_is_used(tmp_path):
     assert ready.ppi == pytest.approx(1000, abs=0.1)
     assert ready.stated
     assert prepare(path, 600).image.shape == (500, 500)
+
+
+@pytest.mark.parametrize(("ppi", "side"), [(1000, 200), (569, 351), (512, 391), (250, 800)])
+def test_any_true_resolution_is_brought_to_500(ppi, side):
+    ready = prepare(ridges(400, 400), ppi)
+    assert ready.image.shape == (side, side)
+    assert ready.ppi == ppi
 
 
 def test_minutiae_are_in_pixels_at_500_ppi():

@@ -31,23 +31,6 @@ def test_minutiae_equal_the_reference(shared):
         assert np.abs(angle_difference(ours[:, 2], theirs[:, 2])).max() < 1e-2, key
 
 
-@pytest.mark.shared
-def test_tiles_give_each_minutia_once(shared):
-    image = picture(shared / "fingerprint" / "fvc2004_db1_b" / "101_1.png")
-    mosaic = np.tile(image, (2, 2))
-    whole, tiled = (
-        leader.find(mosaic, tile=2048).above(0.4),
-        leader.find(mosaic, tile=320).above(0.4),
-    )
-    distance = np.hypot(np.subtract.outer(whole.x, tiled.x), np.subtract.outer(whole.y, tiled.y))
-    turned = np.abs(angle_difference(whole.angle[:, None], tiled.angle[None]))
-    alike = (distance <= 3) & (turned < 0.2)
-    assert alike.sum(axis=0).max() == 1
-    assert alike.sum(axis=1).max() == 1
-    assert alike.any(axis=1).mean() > 0.95
-    assert abs(len(whole) - len(tiled)) <= 0.03 * len(whole)
-
-
 @pytest.mark.parametrize("shape", [(320, 320), (301, 333), (97, 640)])
 def test_any_size_is_padded_as_the_authors_do(shape):
     image = ridges(*shape)
