@@ -164,7 +164,7 @@ def _directions(prints: PackedPrints) -> U8:
 
 @native
 def _nearest(
-    word: np.uint64, other: np.uint64, direction: int, limit: int, first: U64, second: U64,
+    word: np.uint64, other: np.uint64, direction: np.int64, limit: int, first: U64, second: U64,
     directions: U8, start: int, end: int,
 ) -> np.int64:  # fmt: skip
     """Least distance within the rotation limit, times 65536, plus the place of its cylinder."""
