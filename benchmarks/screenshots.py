@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from PIL import Image
@@ -29,6 +30,7 @@ FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
+    "--disable-dev-shm-usage",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
@@ -49,9 +51,18 @@ class Examined:
 
 
 def browser() -> str | None:
-    """Return the first Chromium on the path."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if (found := shutil.which(name))), None)
+    """Return a Chromium that starts on this machine, if there is one."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    program = next((found for name in names if (found := shutil.which(name))), None)
+    return program if program and _starts(program) else None
+
+
+@cache
+def _starts(program: str) -> bool:
+    try:
+        return "hello" in _run(program, "<p>hello</p>", "--dump-dom").stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
 
 
 def _framed(page: Path, width: int, height: int, script: str = "") -> str:
@@ -111,7 +122,7 @@ def main() -> None:
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
     program = browser()
     if program is None:
-        print("no Chromium on this machine: no screenshots were taken, no page was checked")
+        print("no Chromium starts on this machine: no screenshots were taken, no page was checked")
         return
     target.mkdir(parents=True, exist_ok=True)
     faults = []

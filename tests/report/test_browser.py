@@ -28,7 +28,7 @@ def screenshots() -> ModuleType:
     sys.modules["screenshots"] = module
     specification.loader.exec_module(module)
     if module.browser() is None:
-        pytest.skip("no Chromium on this machine: reports were not seen in a browser")
+        pytest.skip("no Chromium starts on this machine: reports were not seen in a browser")
     return module
 
 
