@@ -191,7 +191,7 @@ def _scan(
         start, end = offsets[rows[n]], offsets[rows[n] + 1]
         count = 0
         for i in range(len(points)):
-            direction: Any = np.int64(directions[i])
+            direction = np.int64(directions[i])
             found = _nearest(signs[i, 0], signs[i, 1], direction, limit, first, second, listed,
                              start, end)  # fmt: skip
             distance = found >> 16
