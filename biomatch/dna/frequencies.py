@@ -129,6 +129,7 @@ class Frequencies:
         >>> Frequencies.load("nist1036", population="Cauc").n_alleles("TH01")
         722
         """
+        name = _shipped_name(name)
         if name not in _TABLES:
             raise OptionError(
                 f"unknown frequency table {name!r}; known are {', '.join(_TABLES)}, or give a file"
@@ -175,8 +176,8 @@ class Frequencies:
         FormatError
             The file is no frequency table.
         """
-        if str(source) in _TABLES:
-            tables = _shipped(str(source))
+        if _shipped_name(str(source)) in _TABLES:
+            tables = _shipped(_shipped_name(str(source)))
         elif Path(source).is_file():
             from biomatch.dna import files
 
@@ -327,6 +328,11 @@ def _range_sum(column: Mapping[str, float], allele: str) -> float:
         and "0" <= listed[0] <= "9"
         and (tenths(listed) < size if allele[0] == "<" else tenths(listed) > size)
     )
+
+
+def _shipped_name(name: str) -> str:
+    """Fold case and separators: ``NIST1036`` and ``uk_dna17`` are found as well."""
+    return name.strip().lower().replace("_", "-")
 
 
 @cache

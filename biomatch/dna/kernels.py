@@ -322,7 +322,7 @@ def scan(
     tuple
         (r,) rows int64 and (r,) packed sums uint32.
     """
-    rows, sums, size = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), 0
+    rows, sums, size = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), np.int64(0)
     work = np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint8)
     limits = uint16(limit), max_untyped
     for start in range(0, profiles, BLOCK):
@@ -364,7 +364,7 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
     alive = rows.astype(np.uint32)
     sums = np.zeros(rows.shape[0], np.uint32)
     rule = uint32(8 * field), uint32(limit)
-    size = _decide(codes, columns, tables, 0, alive, sums, rule)
+    size = _decide(codes, columns, tables, np.int64(0), alive, sums, rule)
     return alive[:size].astype(np.int64), sums[:size].copy()
 
 
@@ -455,7 +455,7 @@ def best_sums(
     capacity = 4 * keep + BLOCK
     scores = np.empty(capacity, np.float32)
     rows = np.empty(capacity, np.int64)
-    size = 0
+    size = np.int64(0)
     bar = np.float32(least)
     total = np.empty(BLOCK, np.float32)
     lowest = np.empty(BLOCK, np.float32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from biomatch.dna.kernels import (
     TABLE,
     count_flags,
     scan,
-    sum_tables,
     whole,
 )
 from biomatch.dna.lookup import Classes, blank, classify
@@ -76,7 +75,7 @@ class MatchQuery:
     columns
         The gallery's packed profiles.
     shares
-        (loci, 65536) how frequent each genotype code is, in any unit.
+        (loci, 65536) share of each genotype code.
     probe, rules
         What is searched, and the rule with its limits.
     """
@@ -116,8 +115,7 @@ class MatchQuery:
         flags = classes.answers(rule, np.uint32)
         accepted = (flags & 0xFF) == 0
         weights = shares[column][classes.codes]
-        every = max(1.0, float(shares[column].sum()))
-        passing = min(1.0, float(shares[column][0] + weights[accepted].sum()) / every)
+        passing = min(1.0, float(shares[column][0] + weights[accepted].sum()))
         return _Locus(name, column, probe, required, classes, flags, accepted, weights, passing)
 
     @property
@@ -243,17 +241,17 @@ class MatchQuery:
 
     def scores(self, rows: RowArray, populations: Sequence[LocusScore]) -> NDArray[np.float64]:
         """Add up per-locus scores of some rows; the least favourable population's sum counts."""
-        lowest = np.full(len(rows), np.inf)
-        for score in populations:
-            tables = blank(len(self.loci), np.float64, 0.0)
-            for place, locus in enumerate(self.loci):
-                worth = partial(score, locus.name, locus.probe)
-                tables[place][locus.classes.codes] = locus.classes.answers(worth, np.float64)
-            total = sum_tables(whole(self._columns.codes)[0], self.columns, tables, rows)
-            for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
-                total[place] = self._score_of(int(rows[place]), score)
-            lowest = np.minimum(lowest, total)
-        return lowest
+        totals = np.zeros((len(populations), len(rows)))
+        for locus in self.loci:
+            classes = locus.classes.of(self._columns.codes[locus.column][rows])
+            present, places = np.unique(classes, return_inverse=True)
+            seen = [locus.classes.representatives[k] if k >= 0 else () for k in present]
+            for number, score in enumerate(populations):
+                worth = [score(locus.name, locus.probe, one) if one else 0.0 for one in seen]
+                totals[number] += np.array(worth)[places]
+        for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
+            totals[:, place] = [self._score_of(int(rows[place]), score) for score in populations]
+        return np.asarray(totals.min(axis=0, initial=np.inf))
 
     def _score_of(self, row: int, score: LocusScore) -> float:
         total = 0.0

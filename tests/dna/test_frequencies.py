@@ -68,6 +68,11 @@ def test_travels_between_processes():
     assert pickle.loads(pickle.dumps(table)) == table
 
 
+def test_names_of_tables_are_folded():
+    assert Frequencies.find("UK_DNA17") == Frequencies.find("uk-dna17")
+    assert Frequencies.find("NIST1036", ["Cauc"]) == Frequencies.find("nist1036", ["Cauc"])
+
+
 def test_unknown_locus_is_an_error():
     with pytest.raises(ProfileError, match="FGA: not in the frequency table custom"):
         Frequencies.from_dict({"TH01": {"6": 1.0}}).frequency("FGA", "20")
