@@ -325,7 +325,7 @@ def _range_sum(column: Mapping[str, float], allele: str) -> float:
         frequency
         for listed, frequency in column.items()
         if is_exact(listed)
-        and listed[0].isdigit()
+        and "0" <= listed[0] <= "9"
         and (tenths(listed) < size if allele[0] == "<" else tenths(listed) > size)
     )
 
