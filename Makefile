@@ -25,7 +25,7 @@ docs: $(VENV)/.docs
 notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
-# Needs Chromium and `make demo`: pictures of the three reports, wide and narrow.
+# Needs Chromium: pictures of the demonstration's reports, wide and narrow, and checks of the pages.
 screenshots: demo
 	$(BIN)/python benchmarks/screenshots.py demo-out screenshots
 

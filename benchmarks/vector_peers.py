@@ -88,6 +88,8 @@ def usearch(folder: Path) -> Iterator[Setting]:
     from usearch.index import Index
 
     index = Index.restore(str(folder / "usearch.bin"))
+    if index is None:
+        raise OSError("not built")
     for beam in (128, 256, 512, 1024, 2048):
         index.expansion_search = beam
         yield f"expansion {beam}", lambda q: index.search(q[0], K, threads=1).keys

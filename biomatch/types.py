@@ -257,6 +257,8 @@ class Candidate:
         Estimated false match rate of this score as a threshold (NaN if unknown).
     expected_false
         Expected number of non-mates with this score or higher in a gallery of this size.
+    margin
+        Score minus that of the next person, listed or not (NaN if there is none).
     owner, finger_position
         From the record.
     parts
@@ -276,6 +278,7 @@ class Candidate:
     finger_position: int = 0
     parts: Mapping[str, float] = field(default_factory=dict)
     why: Mapping[str, Any] = field(default_factory=dict)
+    margin: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import struct
 import threading
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,17 @@ def test_damaged_wsq_is_read_or_refused() -> None:
     assert read + refused == 300
     assert refused
     assert images.read(bytes(data)).pixels.shape == (128, 128)
+
+
+def test_a_second_smaller_frame_in_wsq_is_refused() -> None:
+    """Found by fuzzing: it once asked for a negative number of values."""
+    pytest.importorskip("_wsq")
+    data = images.write_wsq(gradient(128, 128))
+    frame, block = data.index(b"\xff\xa2"), data.index(b"\xff\xa3")
+    small = bytearray(data[frame : frame + 19])
+    small[6:10] = struct.pack(">HH", 20, 20)
+    with pytest.raises(decode.UnreadableError, match="second WSQ frame"):
+        wsq.decode(data[:-2] + bytes(small) + data[block:])
 
 
 def test_wsq_cut_anywhere_is_refused() -> None:

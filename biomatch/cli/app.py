@@ -5,10 +5,11 @@ Values come from flags, then environment variables, then ``biomatch.toml``.
 
 import importlib
 import os
+import warnings
 from collections.abc import Sequence
 from gettext import gettext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "dna": "biomatch.cli.dna:dna",
     "enrol": "biomatch.cli.enrol:enrol",
     "evaluate": "biomatch.cli.evaluate:evaluate",
+    "face": "biomatch.cli.face:face",
     "gallery": "biomatch.cli.galleries:gallery",
     "index": "biomatch.cli.index:index",
     "info": "biomatch.cli.info:info",
@@ -106,7 +108,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn errors into a sentence and an exit code."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _say_warning
+                return super().invoke(ctx)
         except BiomatchError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
@@ -116,6 +120,21 @@ class Commands(click.Group):
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show our own warnings as a sentence, and others with their place in the code."""
+    text = f"Warning: {message}"
+    if not category.__module__.startswith("biomatch."):
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+    click.echo(text, err=file is None, file=file)
 
 
 def _settle(ctx: click.Context, name: str, command: click.Command) -> None:

@@ -257,7 +257,7 @@ def _locus_rows(path: Path, profile: "DnaProfile") -> list[dict[str, Any]]:
     "--rules",
     default="moderate",
     show_default=True,
-    help="high, moderate, low, pruem-2008, interpol-six.",
+    help="high, moderate, low, pruem, interpol, or a full name (biomatch dna rules).",
 )
 @click.option("--min-loci", type=click.IntRange(1), help="Least number of loci compared.")
 @click.option("--max-mismatches", type=click.IntRange(0), help="Mismatches still reported.")
@@ -453,8 +453,8 @@ def kinship(
                 with _noted(failures):
                     rows += _kinship_rows(a, b, relations, tables, theta, _mutation(mutation))
     if min_log10_lr is not None:
-        rows = [row for row in rows if (row["log10_lr"] or -999.0) >= min_log10_lr]
-    rows.sort(key=lambda row: -999.0 if row["log10_lr"] is None else -row["log10_lr"])
+        rows = [row for row in rows if _log10(row) >= min_log10_lr]
+    rows.sort(key=_log10, reverse=True)
     if loci:
         rows = [
             {"a": row["a"], "b": row["b"], "relation": row["relation"], "locus": locus, "lr": value}
@@ -466,6 +466,11 @@ def kinship(
     note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
     emit(rows, format_, columns=None if loci else columns, note=note)
     _end(failures)
+
+
+def _log10(row: Mapping[str, Any]) -> float:
+    """log10 LR of a row; minus infinity where the relation is excluded."""
+    return float("-inf") if row["log10_lr"] is None else float(row["log10_lr"])
 
 
 def _kinship_rows(

@@ -16,6 +16,13 @@ JSON_OUT = click.option(
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+ACCURACY = click.option(
+    "--accuracy", default="default", help="Model set: default, high, or your own."
+)
+WORKERS = click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
+DEVICE = click.option(
+    "--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …"
+)
 
 
 def _finish(result: dict[str, Any], json_out: Path | None, format_: str) -> None:
@@ -97,9 +104,9 @@ def fingerprint(
 @click.option("--probes", type=FILE, help="CSV path,subject: probes of enrolled people.")
 @click.option("--nonmated", type=FILE, help="CSV path,subject: probes of other people.")
 @click.option("--pairs", type=FILE, help="CSV path_a,path_b,same.")
-@click.option("--accuracy", default="default", help="Model set: default, high, or your own.")
-@click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
-@click.option("--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …")
+@ACCURACY
+@WORKERS
+@DEVICE
 @JSON_OUT
 @output_options
 def face(
@@ -197,13 +204,25 @@ def calibrate() -> None:
 )
 @click.argument("pairs", type=FILE)
 @click.option("--folder", type=FOLDER, help="Where the pictures are (default: beside PAIRS).")
-@click.option("--accuracy", default="default", help="Model set: default, high, or your own.")
+@ACCURACY
+@WORKERS
+@DEVICE
 @click.option("--out", type=FILE, required=True, help="Calibration file to write.")
 @output_options
 def calibrate_face(
-    *, pairs: Path, folder: Path | None, accuracy: str, out: Path, format_: str
+    *,
+    pairs: Path,
+    folder: Path | None,
+    accuracy: str,
+    workers: int,
+    device: str,
+    out: Path,
+    format_: str,
 ) -> None:
     """Fit score to log10 LR and FMR on PAIRS (CSV path_a,path_b,same)."""
     from biomatch.evaluation.recalibration import calibrate_face as run
 
-    emit_record(run(pairs, folder or pairs.parent, accuracy=accuracy, out=out), format_)
+    result = run(
+        pairs, folder or pairs.parent, accuracy=accuracy, out=out, workers=workers, device=device
+    )
+    emit_record(result, format_)

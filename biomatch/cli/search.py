@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["dedup", "print_answers", "search", "verify"]
 
+RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 
 @click.command(
     epilog=examples(
         "biomatch search mark.png -m fingerprint --impression latent --db case.db",
         "biomatch search photo.jpg -m face --top 10 --out reports/ --db case.db",
+        "biomatch search photo.jpg -m face --fpir 0.01 --db case.db",
         "biomatch search stain.csv -m dna --set stringency=moderate --db case.db",
         "biomatch search right.png left.png --together -m fingerprint --db case.db",
         "biomatch search probes/ -m face --out results/ --resume --db case.db",
@@ -50,6 +53,12 @@ __all__ = ["dedup", "print_answers", "search", "verify"]
 @click.option("--overlays", is_flag=True, help="Also write the comparisons as PNG.")
 @click.option("--redact", is_flag=True, help="Reports without pictures.")
 @click.option("--together", is_flag=True, help="All probes are one person: fuse them.")
+@click.option("--fmr", type=RATE, help="List only candidates with at most this false match rate.")
+@click.option(
+    "--fpir",
+    type=RATE,
+    help="List only candidates that so few searches without a mate would list.",
+)
 @click.option("--exact", is_flag=True, help="Compare every record, without a shortlist.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Comparison option.")
 @sample_options
@@ -96,6 +105,8 @@ def search(
         "filters": filters_of(given),
         "exhaustive": given["exact"],
         "options": key_values(given["settings"], "--set"),
+        "fmr": given["fmr"],
+        "fpir": given["fpir"],
     }
     items = gather(sources, default_sample(given))
     if dry_run:
@@ -144,14 +155,16 @@ def _print_all(database: Any, items: list[Any], query: dict[str, Any], format_: 
 def _require_complete(answers: "list[CandidateList]") -> None:
     partial = [answer for answer in answers if not answer.complete]
     if partial:
+        reasons = "".join(f"; {reason}" for reason in partial[0].coverage.missing)
         raise IncompleteSearchError(
-            f"{partial[0].probe}: only {partial[0].coverage} were searched; "
+            f"{partial[0].probe}: only {partial[0].coverage} were searched{reasons}; "
             "an absent candidate proves nothing"
         )
 
 
 COLUMNS = [
-    "rank", "subject", "sample", "score", "log10_lr", "support", "fmr", "expected_by_chance",
+    "rank", "subject", "sample", "score", "margin", "log10_lr", "support", "fmr",
+    "expected_by_chance",
     "owner", "finger",
 ]  # fmt: skip
 
@@ -173,6 +186,7 @@ def print_answers(answers: "list[CandidateList]", format_: str) -> None:
                 "subject": line.subject,
                 "sample": line.sample,
                 "score": line.score,
+                "margin": line.margin,
                 "log10_lr": line.log10_lr,
                 "support": words.support(line.log10_lr),
                 "fmr": line.fmr,
@@ -266,6 +280,7 @@ def _batch(
 @click.command(
     epilog=examples(
         "biomatch verify a.jpg b.jpg -m face",
+        "biomatch verify a.jpg b.jpg -m face --option accuracy=high --fmr 1e-4",
         "biomatch verify mark.png s42 -m fingerprint --db case.db",
         "biomatch verify pairs.csv -m face --format csv > scores.csv",
     )
@@ -273,6 +288,14 @@ def _batch(
 @click.argument("sources", nargs=-1, required=True, metavar="A B | PAIRS.csv")
 @database_option
 @click.option("-m", "--modality", metavar="NAME", help="What the files are.")
+@click.option(
+    "--option",
+    "extraction",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Extraction option, such as accuracy=high.",
+)
+@click.option("--fmr", type=RATE, help="Also say whether a pair reaches this false match rate.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Comparison option.")
 @audit_options
 @output_options
@@ -281,6 +304,8 @@ def verify(
     sources: tuple[str, ...],
     db: str | None,
     modality: str | None,
+    extraction: tuple[str, ...],
+    fmr: float | None,
     settings: tuple[str, ...],
     format_: str,
     **given: Any,
@@ -302,6 +327,8 @@ def verify(
                 database,
                 pairs,
                 modality=modality,
+                extraction=key_values(extraction, "--option"),
+                fmr=fmr,
                 advance=advance,
                 options=key_values(settings, "--set"),
                 purpose=given["purpose"],
@@ -312,8 +339,9 @@ def verify(
     for row in rows:
         if row["error"]:
             say(f"Error: {row['error']}")
-    columns = ["path_a", "path_b", "score", "log10_lr", "support", "fmr", "error"]
-    emit(rows, format_, columns=columns if any(row["error"] for row in rows) else columns[:-1])
+    columns = ["path_a", "path_b", "score", "log10_lr", "support", "fmr"]
+    columns += ["reached"] if fmr else []
+    emit(rows, format_, columns=columns + ["error"] * any(row["error"] for row in rows))
     click.get_current_context().exit(1 if any(row["error"] for row in rows) else 0)
 
 

@@ -75,7 +75,7 @@ def _deviations(
     """Probability of 0, 1, 2 deviations at a locus; (3,)."""
     book = CodeBook()
     column = book.column(locus)
-    exact = [token for token in table.alleles(locus) if is_exact(token) and token[0].isdigit()]
+    exact = [token for token in table.alleles(locus) if is_exact(token) and "0" <= token[0] <= "9"]
     exact += [token for token in probe if is_exact(token) and token not in exact]
     book.add_alleles(column, [encode(token) for token in exact])
     p = np.array([table.frequency(locus, token) for token in book.allele_tokens(column)])

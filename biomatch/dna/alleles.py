@@ -125,9 +125,9 @@ def sort_key(token: str) -> tuple[int, int, str]:
     """Key that sorts ``<9, 9, 9.3, 10, >10``, then X, Y, then wildcards (CODIS CMF 3.2)."""
     if token in _SPECIALS:
         return (3 if token in {"X", "Y"} else 4, 0, token)
-    if token[0].isdigit():
+    if "0" <= token[0] <= "9":
         return (1, tenths(token), token)
-    if token[0] in "<>" and token[1:2].isdigit():
+    if token[0] in "<>" and "0" <= token[1:2] <= "9":
         return (0 if token[0] == "<" else 2, tenths(token), token)
     return (3, 0, token)
 
@@ -150,7 +150,7 @@ def neighbours(token: str, repeat: int = 4) -> frozenset[str]:
     >>> sorted(neighbours("9.3")), sorted(neighbours("9.1"))
     (['10', '9.2'], ['9', '9.2'])
     """
-    if not is_exact(token) or not token[0].isdigit():
+    if not is_exact(token) or not "0" <= token[0] <= "9":
         return frozenset()
     whole, part = divmod(tenths(token), 10)
     below = (whole, part - 1) if part else (whole - 1, repeat - 1)

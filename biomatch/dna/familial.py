@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from biomatch.dna.codes import OVERFLOW, Columns
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.gallery import DnaGallery
-from biomatch.dna.kernels import best_sums, sum_tables
+from biomatch.dna.kernels import best_sums, sum_tables, whole
 from biomatch.dna.kinship import ibd_coefficients, kinship_table
 from biomatch.dna.loci import is_autosomal, sort_loci
 from biomatch.dna.mixture import MixtureModel, mixture_table
@@ -84,7 +84,7 @@ class ScanTables:
 
     def scores(self, rows: RowArray) -> NDArray[np.float64]:
         """Exact log10 LR of some rows in the least favourable population."""
-        codes = self._columns.codes
+        codes, _ = whole(self._columns.codes)
         totals = [sum_tables(codes, self.columns, values, rows) for values in self.values]
         return np.asarray(np.min(totals, axis=0)) if totals else np.zeros(len(rows))
 
@@ -105,7 +105,7 @@ class ScanTables:
         mask = np.zeros(0, np.bool_) if allowed is None else allowed
         slack = 1e-4  # the scan adds in single precision
         rows, _ = best_sums(
-            self._columns.codes,
+            *whole(self._columns.codes),
             self.columns,
             self.values.astype(np.float32),
             mask,

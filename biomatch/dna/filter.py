@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.dna.kernels import IRREGULAR, census, filter_bytes, typed_masks
+from biomatch.dna.kernels import IRREGULAR, census, filter_bytes, frozen, typed_masks
 
 __all__ = ["ANYTHING", "MAX_LOCI", "UNKNOWN", "FilterIndex", "ProbeTable", "genotype_nibbles"]
 
@@ -68,7 +68,7 @@ def genotype_nibbles(columns: Any, loci: Sequence[int]) -> NDArray[np.uint8]:
     table[:, IRREGULAR:] = UNKNOWN
     low, high = np.arange(IRREGULAR) & 0xFF, np.arange(IRREGULAR) >> 8
     for place, column in enumerate(loci):
-        counts = census(columns.codes[column])[:IRREGULAR]
+        counts = census(frozen(columns.codes[column]))[:IRREGULAR]
         carried = np.bincount(low, counts, 256) + np.bincount(high, counts, 256)
         hashes = _balanced(carried[: len(columns.book.alleles[column]) + 1])
         table[place, :IRREGULAR] = hashes[low] | hashes[high] << 4
@@ -252,7 +252,7 @@ class FilterIndex:
     def build(cls, columns: Any, loci: Sequence[int]) -> "FilterIndex":
         """Build over all rows of `columns` (`biomatch.dna.codes.Columns`)."""
         made = cls(genotype_nibbles(columns, loci), loci)
-        view = (
+        view = frozen(
             columns.codes[made.loci]
             if made.loci != list(range(len(columns.codes)))
             else columns.codes
@@ -291,7 +291,7 @@ class FilterIndex:
 
     def add(self, columns: Any, rows: RowArray) -> None:
         """Add rows to the groups they fit; nothing is rebuilt."""
-        view = np.ascontiguousarray(columns.codes[:, rows][self.loci])
+        view = frozen(columns.codes[:, rows][self.loci])
         places = self._places(typed_masks(view))
         for number in np.unique(places):
             chosen = np.flatnonzero(places == number)
@@ -397,7 +397,7 @@ def _power(codes: Any) -> list[int]:
     """Loci by discriminating power, best first: chance that two typed rows look the same."""
     alike = []
     for column in codes:
-        counts = census(np.ascontiguousarray(column[:: max(1, len(column) // 50_000)]))[1:]
+        counts = census(frozen(column[:: max(1, len(column) // 50_000)]))[1:]
         alike.append(float((counts.astype(float) ** 2).sum()) / max(1.0, float(counts.sum()) ** 2))
     return sorted(range(len(alike)), key=lambda place: alike[place])
 

@@ -15,7 +15,7 @@ from biomatch.dna.alleles import is_exact, is_wildcard, normalise, sort_alleles,
 from biomatch.dna.loci import find, sort_loci
 from biomatch.errors import FormatError, OptionError, ProfileError
 
-__all__ = ["Frequencies"]
+__all__ = ["Frequencies", "as_tables"]
 
 _FALLBACK_MINIMUM = 0.001
 """Minimum frequency where the table gives no sample size (the default of EuroForMix)."""
@@ -28,6 +28,11 @@ _TABLES = MappingProxyType(
         "norstr2023": "norSTR 2023, Norway and regions",
     }
 )
+
+_LARGEST_SUM = 1.05
+"""Published tables add up to 1 but for rounding (up to 1.005)."""
+
+_TITLES = MappingProxyType({"marker": "locus", "system": "locus", "freq": "frequency"})
 
 Table = Mapping[str, Mapping[str, float]]
 
@@ -124,6 +129,7 @@ class Frequencies:
         >>> Frequencies.load("nist1036", population="Cauc").n_alleles("TH01")
         722
         """
+        name = _shipped_name(name)
         if name not in _TABLES:
             raise OptionError(
                 f"unknown frequency table {name!r}; known are {', '.join(_TABLES)}, or give a file"
@@ -153,12 +159,9 @@ class Frequencies:
     @classmethod
     def read_all(cls, path: str | Path) -> "dict[str, Frequencies]":
         """Read all populations of a CSV file: population -> table."""
-        path = Path(path)
-        try:
-            text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FormatError(f"{path}: cannot be read as text: {error}") from error
-        return _parse(text, path.stem, str(path))
+        from biomatch.dna.files.text import read_text
+
+        return _parse(read_text(path), Path(path).stem, str(path))
 
     @classmethod
     def find(
@@ -173,8 +176,8 @@ class Frequencies:
         FormatError
             The file is no frequency table.
         """
-        if str(source) in _TABLES:
-            tables = _shipped(str(source))
+        if _shipped_name(str(source)) in _TABLES:
+            tables = _shipped(_shipped_name(str(source)))
         elif Path(source).is_file():
             from biomatch.dna import files
 
@@ -257,6 +260,24 @@ class Frequencies:
         return f"{rule} for {'all' if self.floor else 'unlisted'} alleles"
 
 
+def as_tables(frequencies: "Frequencies | Iterable[Frequencies]") -> "tuple[Frequencies, ...]":
+    """Return one table or several as a tuple.
+
+    Raises
+    ------
+    OptionError
+        Something among them is no table.
+    """
+    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    for table in tables:
+        if not isinstance(table, Frequencies):
+            raise OptionError(
+                f"{frequencies!r} is no frequency table; make one by Frequencies.load, read or "
+                "from_dict"
+            )
+    return tables
+
+
 def _restored(
     name: str, population: str, table: Table, sizes: Mapping[str, int], *rest: Any
 ) -> Frequencies:
@@ -304,9 +325,14 @@ def _range_sum(column: Mapping[str, float], allele: str) -> float:
         frequency
         for listed, frequency in column.items()
         if is_exact(listed)
-        and listed[0].isdigit()
+        and "0" <= listed[0] <= "9"
         and (tenths(listed) < size if allele[0] == "<" else tenths(listed) > size)
     )
+
+
+def _shipped_name(name: str) -> str:
+    """Fold case and separators: ``NIST1036`` and ``uk_dna17`` are found as well."""
+    return name.strip().lower().replace("_", "-")
 
 
 @cache
@@ -334,7 +360,7 @@ def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
     if not rows:
         raise FormatError(f"{where}: the frequency file is empty")
     header = [cell.strip() for cell in rows[0][1]]
-    lower = [cell.lower() for cell in header]
+    lower = [_TITLES.get(cell.lower(), cell.lower()) for cell in header]
     if {"locus", "allele", "frequency"} <= set(lower):
         return _parse_long(rows[1:], lower, name, where)
     if lower[0] == "allele" and len(header) > 1:
@@ -362,7 +388,8 @@ def _parse_long(
         values = dict(zip(header, (cell.strip() for cell in row), strict=False))
         population, locus = values.get("population", ""), values.get("locus", "")
         column = tables.setdefault(population, {}).setdefault(locus, {})
-        column[values.get("allele", "")] = _number(values.get("frequency", ""), where, line)
+        frequency = _number(values.get("frequency", ""), where, line)
+        _list(column, locus, values.get("allele", ""), frequency, f"{where}: line {line}")
         if values.get("n"):
             sizes.setdefault(population, {})[locus] = int(_count(values["n"], where, line))
     return {
@@ -387,8 +414,17 @@ def _parse_wide(
             if allele.upper() in {"N", "2N"}:
                 sizes[locus] = int(_count(value, where, line)) * (2 if allele == "N" else 1)
             else:
-                table[locus][allele] = _number(value, where, line)
+                frequency = _number(value, where, line)
+                _list(table[locus], locus, allele, frequency, f"{where}: line {line}")
     return Frequencies.from_dict(table, name=name, sample_sizes=sizes)
+
+
+def _list(column: dict[str, float], locus: str, allele: str, frequency: float, where: str) -> None:
+    if allele in column:
+        raise FormatError(f"{where}: {locus} allele {allele} is given twice")
+    if sum(column.values()) + frequency > _LARGEST_SUM:
+        raise FormatError(f"{where}: the frequencies of {locus} add up to more than 1")
+    column[allele] = frequency
 
 
 def _number(text: str, where: str, line: int) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from biomatch.dna.codes import OVERFLOW, CodeBook, Columns, pack
 from biomatch.dna.filter import MAX_LOCI, FilterIndex
-from biomatch.dna.kernels import IRREGULAR, census
+from biomatch.dna.kernels import IRREGULAR, census, frozen
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.query import LocusScore, MatchQuery
 from biomatch.dna.rules import RuleSet
@@ -42,6 +42,7 @@ class DnaGallery:
         self.columns = columns
         self._spare = 0
         self._removed = np.zeros(len(columns), np.bool_)
+        self._last: tuple[DnaProfile, RuleSet, MatchQuery] | None = None
         self.index = index if index is not None else FilterIndex.build(columns, self._filter_loci())
         self._resample()
 
@@ -75,7 +76,8 @@ class DnaGallery:
         codes = self.columns.codes[:, :: max(1, len(self) // _SAMPLE)]
         self._shares = np.zeros((len(codes), OVERFLOW + 1), np.float32)
         for place, column in enumerate(codes):
-            self._shares[place] = census(np.ascontiguousarray(column))
+            counts = census(frozen(column))
+            self._shares[place] = counts / max(1, counts.sum())
         self._mixtures: NDArray[np.bool_] | None = None
 
     @property
@@ -86,8 +88,16 @@ class DnaGallery:
         return self._mixtures
 
     def query(self, probe: DnaProfile, rules: RuleSet) -> MatchQuery:
-        """Make a probe ready for this gallery."""
-        return MatchQuery(self.columns, self._shares, probe, rules)
+        """Make a probe ready for this gallery; the last one is remembered.
+
+        A search asks several times for the same one: for candidates, their order and their scores.
+        """
+        last = self._last
+        if last is not None and last[0] is probe and last[1] == rules:
+            return last[2]
+        made = MatchQuery(self.columns, self._shares, probe, rules)
+        self._last = probe, rules, made
+        return made
 
     def candidates(self, queries: Sequence[MatchQuery], max_mismatches: int) -> list[RowArray]:
         """Filter: rows that may match, a superset of the hits, ascending; one list a query.
@@ -181,7 +191,7 @@ class DnaGallery:
         self.index.add(self.columns, rows)
         if len(self._shares) < len(self.columns.codes):
             self._resample()
-        self._mixtures = None
+        self._mixtures = self._last = None
         return rows
 
     def _grow(self, more: Columns) -> None:

@@ -15,6 +15,7 @@ two typings is wrong there, and then says nothing about the person.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from biomatch.dna.alleles import is_exact, is_wildcard
 from biomatch.dna.frequencies import Frequencies
@@ -24,7 +25,7 @@ from biomatch.dna.query import LocusScore
 from biomatch.dna.rules import Stringency
 from biomatch.dna.statistics import Formula, rarity
 
-__all__ = ["ERROR_RATE", "identity_score", "identity_scores", "in_common"]
+__all__ = ["ERROR_RATE", "IdentityScore", "identity_scores", "in_common"]
 
 ERROR_RATE = 0.001
 """Likelihood ratio of a mismatched locus that the search tolerates.
@@ -57,12 +58,11 @@ def in_common(probe: Tokens, reference: Tokens) -> Tokens:
     return shared if len(shared) == 2 else (*shared, "*")
 
 
-def identity_score(
-    frequencies: Frequencies, theta: float, formula: Formula | str, stringency: Stringency
-) -> LocusScore:
-    """Return the function (locus, probe, reference) -> log10 LR for *same person*.
+class IdentityScore:
+    """The function (locus, probe, reference) -> log10 LR for *same person*.
 
-    Loci that the table lacks give 0.
+    Loci that the table lacks give 0. What was computed once is remembered, and left behind when
+    the function is sent to another process.
 
     Parameters
     ----------
@@ -71,25 +71,34 @@ def identity_score(
     stringency
         Rule that says which loci mismatch.
     """
-    known: dict[tuple[str, Tokens], float] = {}
 
-    def score(locus: str, probe: Tokens, reference: Tokens) -> float:
+    def __init__(
+        self, frequencies: Frequencies, theta: float, formula: Formula | str, stringency: Stringency
+    ) -> None:
+        self._given = frequencies, theta, formula, stringency
+        self._known: dict[tuple[str, Tokens], float] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send only the parameters."""
+        return IdentityScore, self._given
+
+    def __call__(self, locus: str, probe: Tokens, reference: Tokens) -> float:
+        """log10 LR of one locus."""
+        frequencies, theta, formula, stringency = self._given
         if locus not in frequencies:
             return 0.0
         line = compare_locus(locus, probe, reference, stringency)
         if line.result in {LocusResult.MISMATCH, LocusResult.MICROVARIANT}:
             return math.log10(ERROR_RATE)
         key = locus, in_common(probe, reference)
-        if key not in known:
+        if key not in self._known:
             part = DnaProfile(name="", loci={locus: key[1]})
-            known[key] = -rarity(part, frequencies, theta, formula).log10
-        return known[key]
-
-    return score
+            self._known[key] = -rarity(part, frequencies, theta, formula).log10
+        return self._known[key]
 
 
 def identity_scores(
     tables: Sequence[Frequencies], theta: float, formula: Formula | str, stringency: Stringency
-) -> list[LocusScore]:
-    """One `identity_score` a population table."""
-    return [identity_score(table, theta, formula, stringency) for table in tables]
+) -> tuple[LocusScore, ...]:
+    """One `IdentityScore` a population table."""
+    return tuple(IdentityScore(table, theta, formula, stringency) for table in tables)

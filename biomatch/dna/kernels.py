@@ -9,6 +9,10 @@ All kernels read one array ``codes`` of shape (loci, profiles), uint16, one code
 
 A block of profiles is kept in the cache while the loci are visited one after the other; the few
 profiles that are left then are followed through the other loci. The kernels release the GIL.
+
+Numba compiles a kernel anew for each kind of array, and the layout and the right to write are part
+of the kind. So callers hand over columns by `frozen` or `whole`: that makes one kind of them all,
+whether they were packed, memory-mapped or have room to grow.
 """
 
 from typing import Any
@@ -27,9 +31,11 @@ __all__ = [
     "census",
     "count_flags",
     "filter_bytes",
+    "frozen",
     "scan",
     "sum_tables",
     "typed_masks",
+    "whole",
 ]
 
 IRREGULAR = 0xF000
@@ -51,6 +57,30 @@ TABLE = 2
 """Test form: look the code up."""
 
 Codes = NDArray[np.uint16]
+
+
+def frozen(codes: Codes) -> Codes:
+    """Return the codes as a contiguous array that may only be read; copied if they have gaps."""
+    view = np.ascontiguousarray(codes).view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def whole(codes: Codes) -> tuple[Codes, int]:
+    """Return columns with the spare room behind them, frozen, and how many profiles they hold.
+
+    Columns with spare room are a view ``room[:, :n]``; the kernels get `room` and n.
+    """
+    room = codes.base
+    is_view = (
+        isinstance(room, np.ndarray)
+        and not codes.flags.c_contiguous
+        and room.flags.c_contiguous
+        and room.dtype == codes.dtype
+        and room.strides == codes.strides
+        and room.ctypes.data == codes.ctypes.data
+    )
+    return frozen(room if is_view and room is not None else codes), codes.shape[1]
 
 
 @njit(cache=True, nogil=True)
@@ -251,6 +281,7 @@ def _longer(array: Any, length: Any) -> Any:
 @njit(cache=True, nogil=True)
 def scan(
     codes: Any,
+    profiles: int,
     columns: Any,
     forms: Any,
     values: Any,
@@ -267,8 +298,8 @@ def scan(
 
     Parameters
     ----------
-    codes
-        (loci, profiles) uint16.
+    codes, profiles
+        (loci, profiles or more) uint16, and how many are visited: see `whole`.
     columns
         Rows of `codes` that the probe types, the most discriminating first, int64 (n,).
     forms
@@ -291,8 +322,7 @@ def scan(
     tuple
         (r,) rows int64 and (r,) packed sums uint32.
     """
-    profiles = codes.shape[1]
-    rows, sums, size = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), 0
+    rows, sums, size = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), np.int64(0)
     work = np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint8)
     limits = uint16(limit), max_untyped
     for start in range(0, profiles, BLOCK):
@@ -334,7 +364,7 @@ def count_flags(codes: Any, columns: Any, tables: Any, rows: Any, field: int, li
     alive = rows.astype(np.uint32)
     sums = np.zeros(rows.shape[0], np.uint32)
     rule = uint32(8 * field), uint32(limit)
-    size = _decide(codes, columns, tables, 0, alive, sums, rule)
+    size = _decide(codes, columns, tables, np.int64(0), alive, sums, rule)
     return alive[:size].astype(np.int64), sums[:size].copy()
 
 
@@ -391,13 +421,21 @@ def _add_block(codes: Any, columns: Any, tables: Any, start: Any, total: Any, lo
 
 
 @njit(cache=True, nogil=True)
-def best_sums(codes: Any, columns: Any, tables: Any, allowed: Any, keep: int, least: float) -> Any:
+def best_sums(
+    codes: Any,
+    profiles: int,
+    columns: Any,
+    tables: Any,
+    allowed: Any,
+    keep: int,
+    least: float,
+) -> Any:
     """Score every profile by a sum of table entries and keep the best.
 
     Parameters
     ----------
-    codes
-        (loci, profiles) uint16.
+    codes, profiles
+        (loci, profiles or more) uint16, and how many are visited: see `whole`.
     columns
         Columns to add, int64 (n,).
     tables
@@ -414,11 +452,10 @@ def best_sums(codes: Any, columns: Any, tables: Any, allowed: Any, keep: int, le
     tuple
         Rows int64 ascending, and their scores float32.
     """
-    profiles = codes.shape[1]
     capacity = 4 * keep + BLOCK
     scores = np.empty(capacity, np.float32)
     rows = np.empty(capacity, np.int64)
-    size = 0
+    size = np.int64(0)
     bar = np.float32(least)
     total = np.empty(BLOCK, np.float32)
     lowest = np.empty(BLOCK, np.float32)

@@ -10,6 +10,7 @@ where alleles that are not identical by descent follow the sampling formula of B
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna.alleles import is_exact
-from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.frequencies import Frequencies, as_tables
 from biomatch.dna.loci import BY_NAME, LocusKind, sort_loci
 from biomatch.dna.matching import compatible
 from biomatch.dna.profile import DnaProfile
@@ -68,34 +69,32 @@ RELATIONS: Mapping[str, Coefficients] = MappingProxyType(
 
 _ALIASES = MappingProxyType(
     {
-        "parent": "parent-child",
-        "child": "parent-child",
-        "po": "parent-child",
-        "sibling": "full-sib",
-        "full-sibling": "full-sib",
-        "full-siblings": "full-sib",
-        "sib": "full-sib",
-        "fs": "full-sib",
-        "half-sibling": "half-sib",
-        "half-siblings": "half-sib",
-        "hs": "half-sib",
-        "uncle": "avuncular",
-        "aunt": "avuncular",
-        "nephew": "avuncular",
-        "niece": "avuncular",
-        "av": "avuncular",
-        "grandchild": "grandparent",
-        "grandparent-grandchild": "grandparent",
-        "gp": "grandparent",
-        "great-grandchild": "great-grandparent",
-        "cousin": "first-cousin",
-        "first-cousins": "first-cousin",
-        "fc": "first-cousin",
-        "second-cousins": "second-cousin",
-        "sc": "second-cousin",
-        "twin": "identical",
-        "un": "unrelated",
+        "identical": "self same twin mz-twin monozygotic-twin",
+        "parent-child": "parent child mother father son daughter paternity maternity "
+        "parent-offspring child-parent father-child mother-child po pc",
+        "full-sib": "sib brother sister fs",
+        "half-sib": "half-brother half-sister hs",
+        "avuncular": "uncle aunt nephew niece uncle-nephew aunt-niece av",
+        "grandparent": "grandchild grandmother grandfather grandparent-grandchild gp",
+        "great-grandparent": "great-grandchild",
+        "great-avuncular": "great-uncle great-aunt",
+        "half-avuncular": "half-uncle half-aunt",
+        "first-cousin": "cousin 1st-cousin fc",
+        "second-cousin": "2nd-cousin sc",
+        "unrelated": "none un ur",
     }
+)
+
+
+def _folded(name: str) -> str:
+    """Spelling without case, punctuation and plural; sib and sibling are the same."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower()).replace("sibling", "sib")
+    return plain.removesuffix("s") if len(plain) > 2 else plain
+
+
+_NAMES = MappingProxyType(
+    {_folded(name): name for name in RELATIONS}
+    | {_folded(alias): name for name, text in _ALIASES.items() for alias in text.split()}
 )
 
 
@@ -180,14 +179,13 @@ def relation_name(relation: str) -> str:
 
     Examples
     --------
-    >>> relation_name("Uncle"), relation_name("full siblings")
-    ('avuncular', 'full-sib')
+    >>> relation_name("Uncle"), relation_name("full siblings"), relation_name("parent_child")
+    ('avuncular', 'full-sib', 'parent-child')
     """
-    key = relation.strip().lower().replace(" ", "-").replace("_", "-")
-    key = _ALIASES.get(key, key)
-    if key not in RELATIONS:
+    found = _NAMES.get(_folded(relation))
+    if found is None:
         raise OptionError(f"unknown relation {relation!r}; known are {', '.join(RELATIONS)}")
-    return key
+    return found
 
 
 def _genotype(tokens: tuple[str, ...]) -> tuple[str, str] | None:
@@ -338,7 +336,7 @@ def kinship_lr(
     >>> round(kinship_lr(person, person, relation="parent-child", frequencies=table), 10)
     20.0
     """
-    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    tables = as_tables(frequencies)
     return least_favourable_kinship(a, b, relation, tables, theta).lr
 
 

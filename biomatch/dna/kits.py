@@ -34,7 +34,7 @@ class Kit:
     dyes
         Dye channel of each locus, 1 upwards.
     ladders
-        Ladder alleles of each locus as the kit's file gives them.
+        Ladder alleles of each locus; X and Y of amelogenin.
     """
 
     name: str
@@ -49,6 +49,12 @@ class Kit:
         return tuple(name for name in self.loci if is_autosomal(name))
 
 
+def _ladder(locus: str, alleles: list[str]) -> tuple[str, ...]:
+    """Ladder of one locus; the source writes 1 and 2 for X and Y."""
+    named = {"1": "X", "2": "Y"} if locus == "AMEL" else {}
+    return tuple(named.get(allele, allele) for allele in alleles)
+
+
 @cache
 def kits() -> Mapping[str, Kit]:
     """All known kits by name."""
@@ -60,7 +66,7 @@ def kits() -> Mapping[str, Kit]:
             loci=tuple(entry["loci"]),
             dyes=MappingProxyType({k: v["dye"] for k, v in entry["loci"].items()}),
             ladders=MappingProxyType(
-                {k: tuple(v["ladder"].split()) for k, v in entry["loci"].items()}
+                {k: _ladder(k, v["ladder"].split()) for k, v in entry["loci"].items()}
             ),
         )
         for name, entry in json.loads(text).items()
@@ -77,9 +83,24 @@ def _folded() -> dict[str, Kit]:
     return {_fold(label): kit for kit in kits().values() for label in (kit.name, *kit.aliases)}
 
 
+_TRADE = re.compile(
+    r"[®™©]|\bapplied biosystems\b|\bpromega\b|\bqiagen\b|\bampf[lℓ]?str\b|\bpcr\b"
+    r"|\bamplification\b|\bsystem\b|\bkit\b",
+    re.IGNORECASE,
+)
+
+
 def find_kit(name: str) -> Kit | None:
-    """Look a kit up by name or alias; case, blanks and punctuation do not matter."""
-    return _folded().get(_fold(name))
+    """Look a kit up by name or alias.
+
+    Case, blanks and punctuation do not matter, nor do words about the maker and the product.
+
+    Examples
+    --------
+    >>> find_kit("PowerPlex® Fusion 6C System").name, find_kit("AmpFLSTR Identifiler Plus").name
+    ('PowerPlex Fusion 6C', 'Identifiler Plus')
+    """
+    return _folded().get(_fold(name)) or _folded().get(_fold(_TRADE.sub(" ", name)))
 
 
 def get_kit(name: str) -> Kit:

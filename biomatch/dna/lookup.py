@@ -48,6 +48,12 @@ class Classes:
         told = np.array([rule(tokens) for tokens in self.representatives], dtype)
         return told[self.members]
 
+    def of(self, codes: NDArray[np.uint16]) -> NDArray[np.int32]:
+        """Return the class of each of some codes; -1 where untyped or without a code."""
+        table = np.full(OVERFLOW + 1, -1, np.int32)
+        table[self.codes] = self.members
+        return table[codes]
+
 
 @lru_cache(maxsize=512)
 def _pairs(alleles: int) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna.alleles import sort_alleles
-from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.frequencies import Frequencies, as_tables
 from biomatch.dna.pedigree import Pedigree
 from biomatch.dna.peeling import (
     Mutations,
@@ -192,7 +192,7 @@ def rank_families(
 
 
 def _tables(tables: Frequencies | Sequence[Frequencies]) -> Sequence[Frequencies]:
-    chosen = (tables,) if isinstance(tables, Frequencies) else tuple(tables)
+    chosen = as_tables(tables)
     if not chosen:
         raise OptionError("no frequency table is given; name at least one")
     return chosen

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna.alleles import is_exact, sort_alleles
-from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.frequencies import Frequencies, as_tables
 from biomatch.dna.kinship import (
     RELATIONS,
     Coefficients,
@@ -625,7 +625,7 @@ def mixture_lr(
         convention=_convention(convention),
         relation=ibd_coefficients(relation) if relation else None,
     )
-    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    tables = as_tables(frequencies)
     if not tables:
         raise OptionError("no frequency table is given; name at least one")
     results = (

@@ -18,7 +18,6 @@ from biomatch.dna.familial import (
     relatives,
 )
 from biomatch.dna.gallery import DnaGallery
-from biomatch.dna.identity import identity_scores
 from biomatch.dna.kinship import least_favourable_kinship, y_check
 from biomatch.dna.matching import compare
 from biomatch.dna.mixture import MixtureModel, mixture
@@ -113,10 +112,7 @@ class SearchGallery:
         chosen = _options(options)
         rows = np.ascontiguousarray(rows, np.int64)
         if chosen.relation is None and chosen.mixture is None:
-            scores = identity_scores(
-                chosen.tables, chosen.theta, chosen.formula, chosen.rules.stringency
-            )
-            return self.gallery.match_scores(probe, chosen.rules, rows, scores)
+            return self.gallery.match_scores(probe, chosen.rules, rows, chosen.scores)
         values = self._tables(probe, chosen).scores(rows)
         values[values < chosen.min_log10_lr] = -np.inf
         return values

@@ -1,14 +1,16 @@
 """Options of a DNA search, checked by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.identity import identity_scores
 from biomatch.dna.kinship import ibd_coefficients
 from biomatch.dna.mixture import Convention, MixtureModel
 from biomatch.dna.profile import DnaProfile
+from biomatch.dna.query import LocusScore
 from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.dna.statistics import Formula, check_theta
 from biomatch.errors import OptionError
@@ -48,6 +50,9 @@ class DnaOptions:
         Search contributors to a mixed stain under this model, instead of the same person.
     known
         Known contributors of the stain.
+    scores
+        log10 LR of one locus for *same person*, one function a population table; made once, so
+        that all parts of a database share what it remembers.
     """
 
     rules: RuleSet
@@ -60,6 +65,12 @@ class DnaOptions:
     min_loci: int = 8
     mixture: MixtureModel | None = None
     known: tuple[DnaProfile, ...] = ()
+    scores: tuple[LocusScore, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make the score functions."""
+        made = identity_scores(self.tables, self.theta, self.formula, self.rules.stringency)
+        object.__setattr__(self, "scores", made)
 
     @property
     def sentence(self) -> str:
@@ -79,8 +90,6 @@ class DnaOptions:
             f"favourable of {tables} (minimum allele frequency {self.tables[0].minimum_rule})"
         )
 
-
-_RULES = {"pruem": "pruem-2008", "interpol": "interpol-six"}
 
 _NAMES = (
     "stringency",
@@ -204,7 +213,7 @@ def _rules(values: Mapping[str, Any]) -> RuleSet:
     stringency = str(values.get("stringency") or "moderate")
     if stringency not in {"high", "moderate", "low"}:
         raise OptionError(f"stringency is {stringency!r}; give high, moderate or low")
-    chosen = rule_set(stringency if name == "codis" else _RULES.get(name, name))
+    chosen = rule_set(stringency if name == "codis" else name)
     limits = {
         key: None if values.get(key) is None else _count(values, key, 0)
         for key in ("min_loci", "max_mismatches")

@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna.codes import OVERFLOW, Columns
 from biomatch.dna.filter import UNKNOWN, FilterIndex, ProbeTable
-from biomatch.dna.kernels import IRREGULAR, PAIRS, SLOTS, TABLE, count_flags, scan, sum_tables
+from biomatch.dna.kernels import (
+    IRREGULAR,
+    PAIRS,
+    SLOTS,
+    TABLE,
+    count_flags,
+    scan,
+    whole,
+)
 from biomatch.dna.lookup import Classes, blank, classify
 from biomatch.dna.matching import LocusComparison, LocusResult, compare_locus
 from biomatch.dna.profile import DnaProfile
@@ -67,7 +75,7 @@ class MatchQuery:
     columns
         The gallery's packed profiles.
     shares
-        (loci, 65536) how frequent each genotype code is, in any unit.
+        (loci, 65536) share of each genotype code.
     probe, rules
         What is searched, and the rule with its limits.
     """
@@ -107,8 +115,7 @@ class MatchQuery:
         flags = classes.answers(rule, np.uint32)
         accepted = (flags & 0xFF) == 0
         weights = shares[column][classes.codes]
-        every = max(1.0, float(shares[column].sum()))
-        passing = min(1.0, float(shares[column][0] + weights[accepted].sum()) / every)
+        passing = min(1.0, float(shares[column][0] + weights[accepted].sum()))
         return _Locus(name, column, probe, required, classes, flags, accepted, weights, passing)
 
     @property
@@ -143,7 +150,7 @@ class MatchQuery:
         for k, locus in enumerate(tested):
             forms[k] = self._form(locus, values[k], tables[k])
         found: tuple[RowArray, NDArray[np.uint32]] = scan(
-            self._columns.codes,
+            *whole(self._columns.codes),
             self.columns,
             forms,
             values,
@@ -196,7 +203,7 @@ class MatchQuery:
         """
         limit = self._rules.max_mismatches
         alive, sums = count_flags(
-            self._columns.codes, self.columns, self.flags, rows, DEVIATIONS, limit
+            whole(self._columns.codes)[0], self.columns, self.flags, rows, DEVIATIONS, limit
         )
         return self.settle(alive, sums, mixtures)
 
@@ -234,17 +241,17 @@ class MatchQuery:
 
     def scores(self, rows: RowArray, populations: Sequence[LocusScore]) -> NDArray[np.float64]:
         """Add up per-locus scores of some rows; the least favourable population's sum counts."""
-        lowest = np.full(len(rows), np.inf)
-        for score in populations:
-            tables = blank(len(self.loci), np.float64, 0.0)
-            for place, locus in enumerate(self.loci):
-                worth = partial(score, locus.name, locus.probe)
-                tables[place][locus.classes.codes] = locus.classes.answers(worth, np.float64)
-            total = sum_tables(self._columns.codes, self.columns, tables, rows)
-            for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
-                total[place] = self._score_of(int(rows[place]), score)
-            lowest = np.minimum(lowest, total)
-        return lowest
+        totals = np.zeros((len(populations), len(rows)))
+        for locus in self.loci:
+            classes = locus.classes.of(self._columns.codes[locus.column][rows])
+            present, places = np.unique(classes, return_inverse=True)
+            seen = [locus.classes.representatives[k] if k >= 0 else () for k in present]
+            for number, score in enumerate(populations):
+                worth = [score(locus.name, locus.probe, one) if one else 0.0 for one in seen]
+                totals[number] += np.array(worth)[places]
+        for place in np.flatnonzero(np.isin(rows, list(self._columns.overflow))).tolist():
+            totals[:, place] = [self._score_of(int(rows[place]), score) for score in populations]
+        return np.asarray(totals.min(axis=0, initial=np.inf))
 
     def _score_of(self, row: int, score: LocusScore) -> float:
         total = 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.frequencies import Frequencies, as_tables
 from biomatch.dna.loci import sort_loci
 from biomatch.dna.pedigree import Pedigree, Person
 from biomatch.dna.peeling import (
@@ -201,7 +201,7 @@ def pedigree_lr(
     >>> round(pedigree_lr(related, unrelated, typed, table), 6)
     1.666667
     """
-    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    tables = as_tables(frequencies)
     if not tables:
         raise OptionError("no frequency table is given; name at least one")
     results = (

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from biomatch.dna.alleles import is_wildcard
-from biomatch.dna.frequencies import Frequencies
+from biomatch.dna.frequencies import Frequencies, as_tables
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import OptionError, ProfileError
 
@@ -186,7 +186,7 @@ def genotype_probability(
 
 def _formula(name: Formula | str) -> Formula:
     try:
-        return Formula(name)
+        return Formula(name.lower())
     except ValueError:
         known = ", ".join(Formula)
         raise OptionError(f"unknown formula {name!r}; known are {known}") from None
@@ -294,7 +294,7 @@ def rmp(
     >>> round(rmp(DnaProfile.from_alleles({"TH01": ("6", "6")}), table, theta=0.01), 10)
     0.0921
     """
-    tables = (frequencies,) if isinstance(frequencies, Frequencies) else tuple(frequencies)
+    tables = as_tables(frequencies)
     return least_favourable(profile, tables, theta, formula).probability
 
 

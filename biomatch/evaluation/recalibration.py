@@ -89,10 +89,16 @@ def _held_out(pairs: Pairs, whole: calibration.FaceCalibration) -> Floats:
 
 
 def calibrate_face(
-    pairs: Path, folder: Path, *, accuracy: str = "default", out: Path, workers: int = 1
+    pairs: Path,
+    folder: Path,
+    *,
+    accuracy: str = "default",
+    out: Path,
+    workers: int = 1,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Run `calibrate`, write the calibration to `out`, and say how good it is, JSON-able."""
-    fitted = calibrate(folder, pairs, accuracy=accuracy, workers=workers)
+    fitted = calibrate(folder, pairs, accuracy=accuracy, workers=workers, device=device)
     table = fitted.calibration
     table.write(out)
     return {

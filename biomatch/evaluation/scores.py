@@ -100,9 +100,10 @@ def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"score file {path}: cannot be read ({error})") from error
     if "score" not in columns or not ({"probe", "reference"} <= columns or "mated" in columns):
+        shown = " ".join(", ".join(sorted(columns)).split())[:200]
         raise FormatError(
             f"score file {path}: needs the columns score and either probe and reference or "
-            f"mated; it has: {', '.join(sorted(columns)) or 'none'}"
+            f"mated; it has: {shown or 'none'}"
         )
     if not rows:
         raise FormatError(f"score file {path}: has no comparisons")
@@ -115,13 +116,13 @@ def _number(path: Path, line: int, text: str | None) -> float:
     except ValueError:
         value = math.nan
     if math.isnan(value):
-        raise FormatError(f"score file {path}, line {line}: score '{text}' is not a number")
+        raise FormatError(f"score file {path}, line {line}: score {text or ''!r} is not a number")
     return value
 
 
 def _flag(path: Path, line: int, text: str | None) -> bool:
     if text not in {"0", "1"}:
-        raise FormatError(f"score file {path}, line {line}: mated '{text}' must be 0 or 1")
+        raise FormatError(f"score file {path}, line {line}: mated {text or ''!r} must be 0 or 1")
     return text == "1"
 
 

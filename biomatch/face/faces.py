@@ -72,10 +72,10 @@ def find(
     """Find the faces of a picture, most prominent first.
 
     Upright faces cost one search. Leaning faces are straightened by their eye line. Only when
-    the most prominent face is of low quality the picture is turned by 45 degrees to either
-    side; when there is no face, or one so bad that it may be on its side or head, it is turned
-    to 90, 180 and 270 degrees, and then to the 45 degrees between. Of every place the
-    orientation with the highest quality is kept.
+    the most prominent face is of low quality the picture is turned on its head and by 45
+    degrees to either side; when there is no face, or one so bad that it may be on its side or
+    head, it is turned to 90, 180 and 270 degrees, and then to the 45 degrees between. Of every
+    place the orientation with the highest quality is kept.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ class FaceModality:
         chosen = embedding.model_set(str(values.get("accuracy", "default")))
         path = values.get("calibration")
         own = calibration.read(path) if path else None
-        if own and own.model_id != chosen.model_id:
+        if own and "accuracy" in values and own.model_id != chosen.model_id:
             raise OptionError(
                 f"{path}: was fitted for '{own.model_id}' and not for '{chosen.model_id}'"
             )

@@ -56,8 +56,10 @@ LOST_QUALITY: Final = 50.0
 """Quality below which the face may be in any orientation. Of 1,111 faces that were found more
 than 45 degrees off (turned, blurred and reduced portraits) none reached it."""
 
-LEANING_TURNS: Final = ((45.0, 315.0),)
-"""Degrees at which a picture is searched when the face is bad but not lost."""
+LEANING_TURNS: Final = ((180.0,), (45.0, 315.0))
+"""Degrees at which a picture is searched, in rounds, when the face is bad but not lost. On its
+head first: eyes and mouth change places, the one wrong orientation that detector and recogniser
+may take for a middling face."""
 
 RESCUED_QUALITY: Final = 95.0
 """Quality that ends a rescue after its first round: a face that was wrongly landmarked seldom

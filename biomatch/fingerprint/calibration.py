@@ -145,7 +145,8 @@ def logistic(features: Floats, mated: NDArray[np.bool_], ridge: float) -> tuple[
 
 def fit(
     design: Floats, score: Callable[[ScoreModel], Floats], mated: NDArray[np.bool_],
-    passed: NDArray[np.bool_], *, source: str, ridge: float = 1e-3, body: float = 0.995,
+    passed: NDArray[np.bool_], *, source: str, groups: NDArray[np.int64] | None = None,
+    ridge: float = 1e-3,
 ) -> ScoreModel:  # fmt: skip
     """Fit weights on the pairs that were compared in full, then the FMR of the scores.
 
@@ -159,27 +160,43 @@ def fit(
         (n,) same finger; compared in full.
     source
         What to say of the data.
+    groups
+        (n,) kind of each pair, such as the sensor of both prints; negative = of no kind. The
+        FMR is the largest of all pairs' and of each kind's; None = that of all pairs.
     ridge
         See `logistic`.
-    body
-        Quantile of the non-mate scores above which the FMR is an exponential tail (a
-        generalised Pareto distribution of shape 0) fitted to the excesses.
     """
     weights, bias = logistic(design[passed], mated[passed], ridge)
     share = [((~passed) & which).sum() + 0.5 for which in (mated, ~mated)]
     dismissed = math.log10(share[0] / (mated.sum() + 1) / (share[1] / ((~mated).sum() + 1)))
     empty = np.array([-1.0]), np.array([1.0])
     bare = ScoreModel(weights, bias, dismissed, 0.0, 1.0, 1.0, *empty, 0.0, source)
-    nonmates = np.sort(score(bare)[~mated])
-    levels = np.quantile(nonmates, np.linspace(0, body, 40))
-    rates = 1 - np.searchsorted(nonmates, levels, side="left") / len(nonmates)
-    excess = nonmates[nonmates > levels[-1]] - levels[-1]
+    nonmates = score(bare)[~mated]
+    kinds = np.full(len(nonmates), -1) if groups is None else groups[~mated]
+    sets = [nonmates, *(nonmates[kinds == kind] for kind in np.unique(kinds[kinds >= 0]))]
+    return _with_rates(bare, [np.sort(scores) for scores in sets])
+
+
+BODY = 0.995
+"""Quantile of the non-mate scores above which the FMR is an exponential tail (a generalised
+Pareto distribution of shape 0) fitted to the excesses."""
+
+
+def _with_rates(bare: ScoreModel, sets: list[Floats]) -> ScoreModel:
+    """Fill in the FMR: at each level, and in the tail, the largest of several sets'.
+
+    `sets` are ascending non-mate scores, those of all pairs first: they place the levels.
+    """
+    levels = np.quantile(sets[0], np.linspace(0, BODY, 40))
+    rates = [1 - np.searchsorted(own, levels, side="left") / len(own) for own in sets]
+    excesses = [own[own > levels[-1]] - levels[-1] for own in sets]
+    rate = np.max(rates, axis=0)
     return replace(
         bare,
         tail_from=float(levels[-1]),
-        tail_fmr=float(rates[-1]),
-        tail_rate=float(1 / excess.mean()),
+        tail_fmr=float(rate[-1]),
+        tail_rate=float(1 / max(own.mean() for own in excesses if len(own))),
         levels=levels,
-        fmr=rates,
-        limit=math.log10(len(nonmates)),
+        fmr=rate,
+        limit=math.log10(len(sets[0])),
     )

@@ -12,13 +12,18 @@ from biomatch.fingerprint import votes
 from biomatch.fingerprint.comparison import MAX_TURN, score_rows
 from biomatch.fingerprint.packing import PackedPrints, pack
 from biomatch.fingerprint.postings import Postings
+from biomatch.fingerprint.sketches import Sketches
 from biomatch.fingerprint.template import FingerprintTemplate
 from biomatch.types import BoolArray, FloatArray, RowArray
 
 __all__ = ["FingerprintGallery", "FingerprintOptions"]
 
-INDEXED_FROM = 5000
-"""Galleries of fewer prints are scanned: some 30 ms of one core."""
+SKETCHED_FROM = 5000
+"""Fewer prints have all their votes counted exactly: some 100 ms of one core."""
+LISTED_FROM = 125_000
+"""Up to so many prints have all their sketches scanned: some 350 ms of one core."""
+THINNED = 100_000
+"""Prints that inverted lists leave of a larger gallery."""
 RECOUNT = 4
 """Prints whose votes are counted exactly, times the shortlist's size."""
 MIN_RECOUNT = 2000
@@ -47,16 +52,31 @@ def _max_turn(options: object | None) -> float:
     return options.max_turn if isinstance(options, FingerprintOptions) else MAX_TURN
 
 
+def _best(rows: RowArray, rating: NDArray[np.float32], most: int) -> RowArray:
+    """Keep the `most` rows of the highest rating, in their order."""
+    if len(rows) <= most:
+        return rows
+    kept: RowArray = rows[np.sort(np.argpartition(-rating, most - 1)[:most])]
+    return kept
+
+
 class FingerprintGallery:
     """References of one segment, read-only; implements `biomatch.types.Gallery`.
 
-    Stage 1 counts votes of similar, equally turned cylinders: over all cylinders of up to
-    `INDEXED_FROM` prints (or of so few that a filter leaves), above that through `Postings`,
-    whose best are then counted over all cylinders too.
+    Stage 1 counts votes of similar, equally turned and shifted cylinders (`votes`). Above
+    `SKETCHED_FROM` prints (that a filter leaves) the votes of all are counted on `Sketches`
+    first, and exactly for the best of them; above `LISTED_FROM` prints inverted lists
+    (`Postings`) choose whose sketches are looked at.
     """
 
-    def __init__(self, prints: PackedPrints, postings: Postings | None = None) -> None:
+    def __init__(
+        self,
+        prints: PackedPrints,
+        sketches: Sketches | None = None,
+        postings: Postings | None = None,
+    ) -> None:
         self.prints = prints
+        self.sketches = sketches
         self.postings = postings
 
     @classmethod
@@ -67,24 +87,34 @@ class FingerprintGallery:
     @classmethod
     def of(cls, prints: PackedPrints) -> "FingerprintGallery":
         """Make a gallery of packed prints."""
-        return cls(prints, Postings.build(prints) if len(prints) >= INDEXED_FROM else None)
+        return cls(
+            prints,
+            Sketches.build(prints) if len(prints) >= SKETCHED_FROM else None,
+            Postings.build(prints) if len(prints) > LISTED_FROM else None,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "FingerprintGallery":
         """Map what `save` wrote."""
         prints = PackedPrints.load(folder)
-        return cls(prints, Postings.load(folder) if len(prints) >= INDEXED_FROM else None)
+        return cls(
+            prints,
+            Sketches.load(folder) if len(prints) >= SKETCHED_FROM else None,
+            Postings.load(folder) if len(prints) > LISTED_FROM else None,
+        )
 
     def save(self, folder: Path) -> None:
         """Write the arrays into an existing, empty folder."""
         self.prints.save(folder)
-        if self.postings is not None:
-            self.postings.save(folder)
+        for index in (self.sketches, self.postings):
+            if index is not None:
+                index.save(folder)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of prints and index."""
-        return self.prints.nbytes + (self.postings.nbytes if self.postings else 0)
+        """Bytes of prints and indexes."""
+        indexes = (self.sketches, self.postings)
+        return self.prints.nbytes + sum(index.nbytes for index in indexes if index is not None)
 
     def __len__(self) -> int:
         return len(self.prints)
@@ -105,10 +135,11 @@ class FingerprintGallery:
         self, probe: PackedPrints, size: int, allowed: BoolArray | None, max_turn: float
     ) -> RowArray:
         rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        if self.postings is not None and len(rows) > INDEXED_FROM:
-            rating = self.postings.votes(probe, max_turn, allowed)[rows]
-            recounted = min(max(RECOUNT * size, MIN_RECOUNT), len(rows))
-            rows = rows[np.sort(np.argpartition(-rating, recounted - 1)[:recounted])]
+        if self.postings is not None and len(rows) > LISTED_FROM:
+            rows = _best(rows, self.postings.votes(probe, max_turn, allowed)[rows], THINNED)
+        if self.sketches is not None and len(rows) > SKETCHED_FROM:
+            rating = self.sketches.votes(probe, self.prints, rows, max_turn)
+            rows = _best(rows, rating, max(RECOUNT * size, MIN_RECOUNT))
         count = self._votes(probe, rows, max_turn)
         chosen: RowArray = rows[np.argsort(-count, kind="stable")[:size]]
         return chosen

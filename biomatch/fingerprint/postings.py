@@ -1,4 +1,4 @@
-"""Inverted lists of cylinders: which prints of a large gallery deserve a look.
+"""Inverted lists of cylinders: which prints of a very large gallery deserve a look.
 
 Cylinders are projected to `DIMENSIONS` principal components, assigned to words of a trained
 vocabulary (FAISS k-means and flat search), and listed under their word with owner, direction
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.fingerprint.cylinders import CELLS, SECTIONS
 from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import PackedPrints
 from biomatch.fingerprint.similarity import count_ones
+from biomatch.fingerprint.sketches import training_rows, unpacked
 
 __all__ = ["Postings"]
 
@@ -37,13 +37,12 @@ DIMENSIONS = 64
 """Principal components kept, and bits of a sketch."""
 MAX_DISTANCE = 22
 """Sketch bits that may differ for a vote: chance pairs differ in 32 ± 4."""
-VISITED = 1 / 24
+VISITED = 1 / 64
 """Share of the words that each probe cylinder visits."""
 TURNS = 24
 """Bins of the rotation histogram."""
 DIRECTIONS = 256
 """Steps of a full turn in which directions are listed."""
-TRAINING_ROWS = 60_000
 BLOCK = 100_000
 FEW = 8
 """Prints with fewer cylinders are rated as if they had so many."""
@@ -106,8 +105,8 @@ class Postings:
         """Train on a sample of the prints' own cylinders and list all of them."""
         usable = np.flatnonzero(prints.cells)
         dice = np.random.default_rng(1)
-        sample = np.sort(dice.choice(usable, min(TRAINING_ROWS, len(usable)), replace=False))
-        mean, projection = _components(_unpacked(prints.bits[sample]), dice)
+        sample = training_rows(prints, dice)
+        mean, projection = _components(unpacked(prints.bits[sample]), dice)
         words = _vocabulary(_projected(prints.bits[sample], mean, projection), len(usable))
         return cls._listed(prints, usable, mean, projection, words)
 
@@ -168,16 +167,9 @@ def _weights() -> NDArray[np.uint16]:
 WEIGHTS = _weights()
 
 
-def _unpacked(bits: U64) -> F32:
-    """Cylinder bits as 0 and 1, float32, shape (n, SECTIONS * CELLS)."""
-    octets = np.ascontiguousarray(bits).view(np.uint8).reshape(len(bits), SECTIONS, 8)
-    plain = np.unpackbits(octets, axis=2, bitorder="little")[:, :, :CELLS]
-    return plain.reshape(len(bits), SECTIONS * CELLS).astype(np.float32)
-
-
 def _projected(bits: U64, mean: F32, projection: F32) -> F32:
     """Components of cylinders, float32, shape (n, DIMENSIONS)."""
-    return np.asarray((_unpacked(bits) - mean) @ projection, np.float32)
+    return np.asarray((unpacked(bits) - mean) @ projection, np.float32)
 
 
 def _components(rows: F32, dice: np.random.Generator) -> tuple[F32, F32]:

@@ -1,8 +1,8 @@
 """Votes: how many of a probe's cylinders find their like in a print, moved alike.
 
 Each cylinder of the probe votes for its most similar cylinder of the print, with the cube of
-the similarity. The votes' rotations are gathered in a histogram; those about its peak are
-turned back, and the largest number of votes with about the same shift is the print's rating.
+the similarity. The votes' rotations are gathered in a histogram; those about its peaks are
+turned back, and the largest sum of votes with about the same shift is the print's rating.
 A mate's votes fall together, chance spreads them. This costs a few microseconds a print: it
 chooses what the exact comparison looks at.
 """
@@ -16,7 +16,7 @@ from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import ANGLE_STEPS, PIXEL_STEPS
 from biomatch.fingerprint.similarity import ROOTS, count_ones
 
-__all__ = ["TURNS", "scan"]
+__all__ = ["FEW", "ROWS", "TURNS", "rated", "scan"]
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -27,6 +27,10 @@ TURNS = 24
 """Bins of the rotation histogram: 15 degrees each."""
 NEIGHBOUR = 0.6
 """Weight of the two bins beside the peak."""
+PEAKS = 2
+"""Rotations that are tried: few votes of a true one do not always make the highest peak."""
+ROWS = 9
+"""Rows of the array of votes, see `rated`."""
 SHIFT = 36.0
 """Votes whose shifts differ by less support each other, in pixels: half a bin of rotation at
 a lever of 150 px, and some distortion."""
@@ -69,14 +73,19 @@ def _likest(bits: U64, cells: np.uint64, listed: U64, listed_cells: U64, points:
 
 
 @native
-def _peak(turns: F32, weights: F32, count: int, histogram: F32) -> int:
-    """Fill the rotation histogram and return the bin that is highest with its neighbours."""
+def _fill(turns: F32, weights: F32, count: int, histogram: F32) -> None:
+    """Fill the rotation histogram, each vote shared between two bins."""
     histogram[:] = 0
     for v in range(count):
         left = int(turns[v])
         share = turns[v] - left
         histogram[left] += weights[v] * (1 - share)
         histogram[left + 1 if left + 1 < TURNS else 0] += weights[v] * share
+
+
+@native
+def _peak(histogram: F32) -> int:
+    """Bin that is highest with its neighbours."""
     best, place = np.float32(-1), 0
     for k in range(TURNS):
         following = histogram[k + 1 if k + 1 < TURNS else 0]
@@ -87,32 +96,49 @@ def _peak(turns: F32, weights: F32, count: int, histogram: F32) -> int:
 
 
 @native
-def _gathered(votes: F32, count: int, peak: int) -> float:
-    """Largest sum of votes near the peak's rotation that agree in shift.
-
-    `votes` has rows turn, weight, probe x, y, print x, y; the shifts replace the last two.
-    """
+def _gathered(votes: F32, count: int, peak: int) -> np.float32:
+    """Largest sum of votes near the peak's rotation that agree in shift (rows as in `rated`)."""
     angle = peak * (2 * math.pi / TURNS)
-    cos, sin = math.cos(angle), math.sin(angle)
+    cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     kept = 0
     for v in range(count):
         offset = abs(votes[0, v] - peak)
         if min(offset, TURNS - offset) > 1.5:
             continue
         x, y = votes[2, v], votes[3, v]
-        votes[1, kept] = votes[1, v]
-        votes[4, kept] = votes[4, v] - (cos * x + sin * y)
-        votes[5, kept] = votes[5, v] - (cos * y - sin * x)
+        votes[6, kept] = votes[1, v]
+        votes[7, kept] = votes[4, v] - (cos * x + sin * y)
+        votes[8, kept] = votes[5, v] - (cos * y - sin * x)
         kept += 1
     best = np.float32(0)
     scale = np.float32(1 / (SHIFT * SHIFT))
     for v in range(kept):
         total = np.float32(0)
         for u in range(kept):
-            dx, dy = votes[4, u] - votes[4, v], votes[5, u] - votes[5, v]
-            total += votes[1, u] * max(np.float32(0), 1 - (dx * dx + dy * dy) * scale)
+            dx, dy = votes[7, u] - votes[7, v], votes[8, u] - votes[8, v]
+            near = np.float32(1) - (dx * dx + dy * dy) * scale
+            total += votes[6, u] * max(np.float32(0), near)
         best = max(best, total)
-    return float(best)
+    return best
+
+
+@native
+def rated(votes: F32, count: int, histogram: F32) -> np.float32:
+    """Largest sum of votes that agree in shift, about any of the highest rotations.
+
+    `votes` (9, n) has rows turn, weight, probe x, y, print x, y; the last three are scratch.
+    """
+    _fill(votes[0], votes[1], count, histogram)
+    best = np.float32(0)
+    for _ in range(PEAKS):
+        peak = _peak(histogram)
+        if histogram[peak] <= 0:
+            break
+        best = max(best, _gathered(votes, count, peak))
+        histogram[peak - 1] = 0
+        histogram[peak] = 0
+        histogram[peak + 1 if peak + 1 < TURNS else 0] = 0
+    return best
 
 
 @native
@@ -121,7 +147,7 @@ def scan(points: U16, bits: U64, cells: U64, offsets: I64, gallery_points: U16,
          out: F32) -> None:  # fmt: skip
     """Rating of each of `rows` by one probe's votes into `out`."""
     histogram = np.zeros(TURNS, np.float32)
-    votes = np.empty((6, len(cells)), np.float32)
+    votes = np.empty((ROWS, len(cells)), np.float32)
     limit = int(max_turn / (2 * math.pi) * ANGLE_STEPS)
     unit = np.float32(1 / PIXEL_STEPS)
     for n in range(len(rows)):
@@ -142,5 +168,4 @@ def scan(points: U16, bits: U64, cells: U64, offsets: I64, gallery_points: U16,
                 votes[4, count] = gallery_points[j, 0] * unit
                 votes[5, count] = gallery_points[j, 1] * unit
                 count += 1
-        peak = _peak(votes[0], votes[1], count, histogram)
-        out[n] = _gathered(votes, count, peak) / math.sqrt(max(usable, FEW))
+        out[n] = rated(votes, count, histogram) / math.sqrt(max(usable, FEW))

@@ -250,7 +250,10 @@ def _block(tables: _Tables, body: bytes, number: int, before: int) -> NDArray[np
         raise UnreadableError(f"is damaged (WSQ code table {number} is missing)")
     if not tables.width:
         raise UnreadableError("is damaged (WSQ data before the frame header)")
-    values = np.zeros(tables.width * tables.height - before, np.int32)
+    room = tables.width * tables.height - before
+    if room < 0:
+        raise UnreadableError("is damaged (a second WSQ frame header, of a smaller picture)")
+    values = np.zeros(room, np.int32)
     count = _decode_bits(np.frombuffer(body, np.uint8), tables.codes[number], values)
     if count < 0:
         raise UnreadableError("is damaged (WSQ code that no table has, or too many values)")

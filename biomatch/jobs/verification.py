@@ -1,6 +1,8 @@
 """Compare many pairs 1:1."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +24,30 @@ def verify(
     pairs: Sequence[Pair],
     *,
     modality: str | None = None,
+    extraction: Mapping[str, Any] | None = None,
+    fmr: float | None = None,
     advance: Callable[[int], None] = lambda _count: None,
     **options: Any,
 ) -> Iterator[dict[str, Any]]:
     """Compare pairs of files or of enrolled samples (``s42``), one result a pair, in order.
+
+    Parameters
+    ----------
+    db
+        Holds the enrolled samples, and records every comparison.
+    pairs
+        Files or ids.
+    modality
+        What the files are, where they do not tell.
+    extraction
+        Extraction options of the files.
+    fmr
+        A false match rate: adds to each result whether its score ``reached`` it (None where
+        no rate is known).
+    advance
+        Called after every pair.
+    options
+        Further arguments of `Database.verify`.
 
     Yields
     ------
@@ -38,23 +60,25 @@ def verify(
         Database or model is damaged.
     """
     for first, second in pairs:
-        yield {"path_a": str(first), "path_b": str(second)} | _compare(
-            db, first, second, modality, options
-        )
+        result = _compare(db, (first, second), modality, extraction or {}, options)
+        if fmr is not None:
+            rate = result["fmr"]
+            known = rate is not None and not math.isnan(rate)
+            result["reached"] = bool(rate <= fmr) if known else None
+        yield {"path_a": str(first), "path_b": str(second)} | result
         advance(1)
 
 
 def _compare(
     db: "Database",
-    first: Path | str,
-    second: Path | str,
+    pair: Pair,
     modality: str | None,
+    extraction: Mapping[str, Any],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     try:
-        found = db.verify(
-            _source(first, modality), _source(second, modality), modality=modality, **options
-        )
+        first, second = (_source(one, modality, extraction) for one in pair)
+        found = db.verify(first, second, modality=modality, **options)
     except IntegrityError:
         raise
     except BiomatchError as error:
@@ -70,9 +94,13 @@ def _compare(
     }
 
 
-def _source(source: Path | str, modality: str | None) -> "Sample | list[Sample] | str":
+def _source(
+    source: Path | str, modality: str | None, extraction: Mapping[str, Any]
+) -> "Sample | list[Sample] | str":
     """Keep ids of enrolled samples; read files whatever their format."""
     if isinstance(source, str):
         return source
     found = read_samples(source, modality)
+    if extraction:
+        found = [replace(s, options={**s.options, **extraction}) for s in found]
     return found[0] if len(found) == 1 else found

@@ -32,6 +32,8 @@ def _environment() -> "Environment":
     )
     environment.filters |= {
         "capitalise": lambda text: text[:1].upper() + text[1:],
+        "modality": words.modality,
+        "sentence": lambda text: text[:1].upper() + text[1:].rstrip(".") + ".",
         "expected": _expected,
         "figure": _figure,
         "px": lambda value: f"{value:.1f}".rstrip("0").rstrip("."),
@@ -63,6 +65,13 @@ def page(sheet: Sheet) -> str:
         .get_template("search.html")
         .render(
             sheet=sheet,
+            kind=words.modality(sheet.result.modality),
+            lead=words.lead(
+                sheet.result.modality,
+                sheet.probe,
+                sheet.result.coverage.records_searched,
+                len(sheet.lines),
+            ),
             scale=words.SCALE,
             version=__version__,
             has_owner=any(candidate.owner for candidate in candidates),

@@ -196,7 +196,7 @@ def _facts(result: CandidateList) -> dict[str, str]:
     seconds = result.timings.get("total") or math.fsum(result.timings.values())
     facts = {
         "Probe": probe_name(result),
-        "Modality": result.modality,
+        "Modality": words.modality(result.modality),
         "Searched": str(coverage),
         "Complete": "yes" if coverage.complete else "NO: an absent candidate proves nothing",
         "Compared exactly": f"{result.penetration:.1%} of the gallery",

@@ -9,7 +9,17 @@ import math
 
 from biomatch.types import FingerPosition
 
-__all__ = ["SCALE", "chance", "finger", "likelihood", "number", "rarity", "support"]
+__all__ = [
+    "SCALE",
+    "chance",
+    "finger",
+    "lead",
+    "likelihood",
+    "modality",
+    "number",
+    "rarity",
+    "support",
+]
 
 SCALE = "ENFSI 2015 verbal scale"
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -119,6 +129,33 @@ def chance(expected: float, records: int) -> str:
     if expected >= 10:
         told = number(expected)
     return f"{told} people expected by chance among {records:,} records"
+
+
+def modality(name: str) -> str:
+    """Name a modality as a reader does.
+
+    >>> modality("dna"), modality("face")
+    ('DNA profile', 'face')
+    """
+    return {"dna": "DNA profile", "": "several traits"}.get(name, name)
+
+
+def lead(kind: str, probe: str, records: int, candidates: int) -> str:
+    """Say in plain words what was done, for readers who see such a page for the first time.
+
+    >>> lead("face", "a.jpg", 1200, 1)
+    'The face in a.jpg was compared with 1,200 enrolled records. The person most like it is listed.'
+    """
+    what = {"face": f"The face in {probe}", "dna": f"The DNA profile {probe}"}.get(
+        kind, f"The {modality(kind)} {probe}"
+    )
+    if candidates == 0:
+        found = "Nobody in them is like it enough to be listed."
+    elif candidates == 1:
+        found = "The person most like it is listed."
+    else:
+        found = f"The {candidates} people most like it are listed, best first."
+    return f"{what} was compared with {records:,} enrolled records. {found}"
 
 
 def finger(position: int) -> str:

@@ -59,7 +59,7 @@ def compare(
     if len(models) > 1:
         raise TemplateMismatchError(
             f"the templates were made by different models ({', '.join(sorted(models))}); "
-            "make both with one"
+            "make both with one; `biomatch re-enrol` renews what is enrolled"
         )
     chosen = registry.options_for(modality, options, probes[0].template)
     gallery = modality.build([modality.dumps(one.template) for one in references])

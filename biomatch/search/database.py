@@ -45,6 +45,7 @@ from biomatch.search.galleries import (
     visible,
 )
 from biomatch.search.index import Index, IndexStatus
+from biomatch.search.limits import Limits
 from biomatch.search.recall import IndexRecall, measure
 from biomatch.search.records import (
     Enrolled,
@@ -93,8 +94,8 @@ def open(  # noqa: A001 - the public name
     threads
         Threads that search the segments of a gallery side by side; 0 = the calling thread.
     processes
-        Worker processes that do so instead (see `biomatch.search.pool`); with `cluster`, Ray
-        actors (default 4).
+        Processes that do so instead, this one included unless there is a deadline (see
+        `biomatch.search.pool`); with `cluster`, Ray actors (default 4).
     cluster
         Address of a Ray cluster whose nodes search, or ``"local"`` to start one on this machine
         (see `biomatch.search.cluster`).
@@ -251,7 +252,7 @@ class Database:
         options
             Extraction options of the modality.
         attach
-            Keep the source file in the database.
+            Keep the source file in the database; an error for a source that is no file.
         duplicates
             ``"skip"``: a source enrolled before for the same subject is not enrolled again,
             and for another subject it is an error; ``"allow"``: it is enrolled again.
@@ -422,6 +423,8 @@ class Database:
         shortlist: int | None = None,
         explain: int = 20,
         options: Mapping[str, Any] | None = None,
+        fmr: float | None = None,
+        fpir: float | None = None,
         finger_position: int | None = None,
         impression: ImpressionType | str | None = None,
         ppi: float | None = None,
@@ -451,6 +454,9 @@ class Database:
             How many of the first candidates carry a `why`.
         options
             Comparison options of the modality.
+        fmr, fpir
+            List only candidates whose score has at most this false match rate, or this false
+            positive identification rate in a gallery of this size (see `Limits`).
         finger_position, impression, ppi
             Facts about the probe.
         as_owner
@@ -486,6 +492,7 @@ class Database:
             shortlist=shortlist,
             explain=explain,
             options=options or {},
+            limits=Limits(fmr, fpir),
         )
         return self._searched([probe], query, purpose, case, actor)[0]
 
@@ -500,6 +507,8 @@ class Database:
         shortlist: int | None = None,
         explain: int = 0,
         options: Mapping[str, Any] | None = None,
+        fmr: float | None = None,
+        fpir: float | None = None,
         as_owner: str | None = None,
         purpose: str | None = None,
         case: str | None = None,
@@ -519,6 +528,7 @@ class Database:
             shortlist=shortlist,
             explain=explain,
             options=options or {},
+            limits=Limits(fmr, fpir),
         )
         waiting: list[list[Extracted] | Rejected] = []
         for source in sources:

@@ -84,7 +84,7 @@ class Entry:
     case, captured_on
         Case the sample belongs to, and its date.
     attach
-        Keep the source file in the database.
+        Keep the source file in the database; an error for a source that is no file.
     """
 
     extracted: Extracted
@@ -205,7 +205,12 @@ class _Batch:
                 "blob": modality.dumps(extracted.template),
             }
         )
-        if entry.attach and sample.path is not None:
+        if entry.attach:
+            if sample.path is None:
+                raise OptionError(
+                    f"{sample.name}: attach=True keeps a file in the database, and this source is "
+                    "none: give its path instead of its content, or leave attach out"
+                )
             self.images.append(
                 {"sample_key": key, "name": sample.path.name, "content": sample.path.read_bytes()}
             )

@@ -263,7 +263,7 @@ class Index:
                 lost = self._lost(connection, upto)
             self._catalog = Catalog(upto, {p.name: catalog.segments[p.name] for p in good})
             if lost is not None or len(good) != len(catalog.segments):
-                with self._writing():
+                with self._writing(repairing=True):
                     self._repair(lost, upto)
         self._view = View(upto, tuple(self._sealed))
 
@@ -306,7 +306,7 @@ class Index:
         _sweep(self.root, names)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, *, repairing: bool = False) -> Iterator[None]:
         """Make a failed write a clear error, and give back the space that it took."""
         try:
             yield
@@ -314,8 +314,13 @@ class Index:
             _sweep(self.root, list(read_catalog(self.root).segments))
             cause = error.strerror or f"not all could be written, as on a full disk ({error})"
             raise DatabaseError(
-                f"index folder {self.root}: {cause}; no record is lost and searches go on: "
-                "make room, then run `biomatch index compact`"
+                f"index folder {self.root}: {cause}; no record is lost "
+                + (
+                    "but what is damaged must be written anew before a search: make room, then "
+                    "search again"
+                    if repairing
+                    else "and searches go on: make room, then run `biomatch index compact`"
+                )
             ) from error
 
     def _seal_backlog(self, after: int, generation: int) -> bool:

@@ -1,7 +1,9 @@
 """A pool of worker processes that each own some segments, memory-mapped.
 
-Workers are started by a fork server, hold one thread each, and share the segments' pages with
-one another through the operating system. A worker that dies is started again and its part of
+The calling process does one share itself instead of only waiting, unless there is a deadline,
+which nobody could hold it to: one process less to wake up. Workers are started by a fork
+server, hold one thread each, and share the segments' pages with one another through the
+operating system. A worker that dies is started again and its part of
 the search is done again, so the answer is complete and identical; the parent does it itself if
 that fails, too. Programs that use the pool need the usual ``if __name__ == "__main__":`` guard
 of `multiprocessing`.
@@ -12,7 +14,7 @@ import multiprocessing
 import pickle
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -31,6 +33,9 @@ __all__ = ["Answer", "ProcessPool", "Request", "answered", "packed", "requested"
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
+
+BUFFERED = 65_536
+"""Bytes that surely fit into a pipe whose reader does not read."""
 
 Answer = list[list[Found]]
 
@@ -99,11 +104,20 @@ def shares_of(
 
 @dataclass(slots=True)
 class _Worker:
-    """The parent's side of one worker process."""
+    """The parent's side of one worker process.
+
+    Attributes
+    ----------
+    known
+        Tombstones that it knows, by folder.
+    unread
+        Bytes sent since it last answered.
+    """
 
     process: BaseProcess
     pipe: Connection
     known: dict[str, object] = field(default_factory=dict)
+    unread: int = 0
 
 
 class ProcessPool:
@@ -112,7 +126,8 @@ class ProcessPool:
     Parameters
     ----------
     count
-        Workers.
+        Processes that search: this one and `count` - 1 workers; with a deadline, or when
+        `count` is 1, so many workers.
     deadline
         Seconds after which a part that has not answered is given up and the search is marked
         incomplete; None waits for as long as the worker lives.
@@ -131,7 +146,8 @@ class ProcessPool:
         self._lock = threading.Lock()
         self._number = 0
         self._owners: dict[str, int] = {}
-        self._workers = [self._start() for _ in range(count)]
+        self._own = deadline is None and count > 1
+        self._workers = [self._start() for _ in range(count - self._own)]
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -146,36 +162,51 @@ class ProcessPool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def run(self, parts: Sequence[PartView], job: Job) -> list[list[Found] | None]:
-        """Search sealed segments in the workers and the delta here, meanwhile."""
+        """Search sealed segments in the workers; one share and the delta here, meanwhile."""
         with self._lock:
-            shares = shares_of(parts, self._owners, len(self._workers))
+            shares = shares_of(parts, self._owners, len(self._workers) + self._own)
+            ours = shares.pop(len(self._workers), [])
             self._number += 1
             number = self._number
-            blob = packed(job)
+            end = None if self._deadline is None else time.monotonic() + self._deadline
+            blob = packed(job) if shares else b""
             for owner, share in shares.items():
-                self._send(owner, share, blob, number)
+                self._send(owner, share, blob, number, end)
             results: list[list[Found] | None] = [None] * len(parts)
+            for i, view in ours:
+                results[i] = scan(view, job)
             for i, view in enumerate(parts):
                 if view.part.folder is None:
                     results[i] = scan(view, job)
-            for owner, answer in self._gather(shares, job, blob, number).items():
+            for owner, answer in self._gather(shares, job, blob, number, end).items():
                 for (i, _), found in zip(shares[owner], answer, strict=True):
                     results[i] = found
             return results
 
     def _send(
-        self, owner: int, share: Sequence[tuple[int, PartView]], job: bytes, number: int
+        self,
+        owner: int,
+        share: Sequence[tuple[int, PartView]],
+        job: bytes,
+        number: int,
+        end: float | None,
     ) -> None:
         worker = self._workers[owner]
         request = requested(number, [view for _, view in share], job, worker.known)
+        message = pickle.dumps(tuple(request), protocol=5)
+        worker.unread += len(message)
         # If it died, `_gather` sees the closed pipe and starts another.
-        with contextlib.suppress(OSError):
-            worker.pipe.send_bytes(pickle.dumps(tuple(request), protocol=5))
+        with contextlib.suppress(OSError), _not_beyond(end, worker):
+            worker.pipe.send_bytes(message)
 
     def _gather(
-        self, shares: dict[int, list[tuple[int, PartView]]], job: Job, blob: bytes, number: int
+        self,
+        shares: dict[int, list[tuple[int, PartView]]],
+        job: Job,
+        blob: bytes,
+        number: int,
+        end: float | None,
     ) -> dict[int, Answer]:
-        end = None if self._deadline is None else time.monotonic() + self._deadline
         self.busy = {}
         answers = {
             owner: self._answer(owner, share, job, blob, number, end)
@@ -203,9 +234,12 @@ class ProcessPool:
             except (EOFError, OSError):
                 deaths += 1
                 self._revive(owner)
-                self._send(owner, share, blob, number)
+                if end is not None and time.monotonic() >= end:
+                    return None
+                self._send(owner, share, blob, number, end)
                 continue
             if answer is not None:
+                self._workers[owner].unread = 0
                 return answer
         return [scan(view, job) for _, view in share]
 
@@ -222,6 +256,20 @@ class ProcessPool:
             worker.process.join(timeout=5)
             if worker.process.is_alive():
                 worker.process.kill()
+
+
+@contextlib.contextmanager
+def _not_beyond(end: float | None, worker: _Worker) -> Iterator[None]:
+    """Kill the worker if it still has not read at `end` what may be too much for the pipe."""
+    if end is None or worker.unread <= BUFFERED:
+        yield
+        return
+    watch = threading.Timer(max(0.0, end - time.monotonic()), worker.process.kill)
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _received(pipe: Connection, number: int) -> tuple[Answer | None, float]:

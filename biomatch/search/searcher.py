@@ -13,10 +13,12 @@ from sqlalchemy import select
 
 from biomatch import __version__
 from biomatch.database import Store, schema
+from biomatch.errors import OptionError
 from biomatch.search import registry, rows
 from biomatch.search.executors import Executor
 from biomatch.search.filters import Scope, compatible_positions
 from biomatch.search.index import Index, View
+from biomatch.search.limits import PERFECT, Limits
 from biomatch.search.ranking import Evidence, Hit, best_subjects, fuse, hits_of, merged
 from biomatch.search.scan import Found, Job, nothing
 from biomatch.search.sources import Extracted
@@ -48,6 +50,8 @@ class Query:
         Comparison options by name, checked by the modality.
     disclosed
         Galleries that show identities to the searching owner; None = all.
+    limits
+        Error rates from which candidates are left out.
     """
 
     k: int = 20
@@ -57,6 +61,7 @@ class Query:
     explain: int = 20
     options: Mapping[str, Any] = field(default_factory=dict)
     disclosed: frozenset[str] | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -109,7 +114,7 @@ class Searcher:
         clock.lap("scan")
         for probe in work:
             self._complete(probe, views, options, query)
-        ranked = [_first(_ranked(probe), query.k) for probe in work]
+        ranked = [_first(_ranked(probe), query.k + 1) for probe in work]
         people = self._people(sorted({key for one in ranked for key in one}))
         clock.lap("rank")
         meanings = {
@@ -118,7 +123,10 @@ class Searcher:
             ).source
             for part in everything
         }
-        drafts = [_draft(p, r, people, views, query.k) for p, r in zip(work, ranked, strict=True)]
+        if query.limits:
+            for probe in work:
+                _check_limits(probe, options, query.limits)
+        drafts = [_draft(p, r, people, views, query) for p, r in zip(work, ranked, strict=True)]
         answers = self._explained(work, drafts, options, query.explain)
         clock.lap("explain")
         return [
@@ -220,7 +228,8 @@ class Searcher:
         missing = tuple(
             [f"shard {p.part.name} ({p.count:,} records) did not answer" for p in failed]
             + [
-                f"{p.count:,} records made by {p.part.model_id}, not {job.model_id}: re-enrol them"
+                f"{p.count:,} records made by {p.part.model_id}, not {job.model_id}: "
+                "re-enrol them (`biomatch re-enrol`)"
                 for p in strangers
             ]
         )
@@ -520,19 +529,24 @@ def _draft(
     ranked: Mapping[int, tuple[float, Mapping[str, Hit]]],
     people: Mapping[int, _Person],
     views: Mapping[str, View],
-    k: int,
+    query: Query,
 ) -> _Draft:
     # A subject deleted since the view was taken has no record any more.
     present = [subject for subject in ranked if subject in people]
-    order = sorted(present, key=lambda s: (-ranked[s][0], people[s].id))[:k]
+    order = sorted(present, key=lambda s: (-ranked[s][0], people[s].id))[: query.k + 1]
     coverage = _joined([part.coverage for part in probe])
+    scores = [ranked[subject][0] for subject in order] + [math.nan]
     candidates = [
-        _candidate(rank, people[subject], ranked[subject], coverage.records_searched)
-        for rank, subject in enumerate(order, start=1)
+        dataclasses.replace(
+            _candidate(rank, people[subject], ranked[subject], coverage.records_searched),
+            margin=scores[rank - 1] - scores[rank],
+        )
+        for rank, subject in enumerate(order[: query.k], start=1)
     ]
+    kept = query.limits.kept(candidates, coverage.records_searched)
     names = sorted({part.extracted.modality for part in probe})
     answer = CandidateList(
-        candidates=tuple(candidates),
+        candidates=tuple(candidates[:kept]),
         probe=", ".join(dict.fromkeys(_named(part) for part in probe)),
         modality=names[0] if len(names) == 1 else "fusion",
         coverage=coverage,
@@ -540,7 +554,17 @@ def _draft(
         generation=max((views[name].generation for name in names), default=0),
         versions=_versions(probe),
     )
-    return _Draft(answer, [ranked[subject][1] for subject in order])
+    return _Draft(answer, [ranked[subject][1] for subject in order[:kept]])
+
+
+def _check_limits(
+    probe: Sequence[_Progress], options: Mapping[str, object | None], limits: Limits
+) -> None:
+    if len(probe) > 1:
+        raise OptionError("fused probes have no false match rate: no limit by fmr or fpir")
+    name, coverage = probe[0].extracted.modality, probe[0].coverage
+    best = probe[0].modality.calibrate(np.full(1, PERFECT), options=options[name])
+    limits.check(best, coverage.records_searched)
 
 
 def _named(part: _Progress) -> str:

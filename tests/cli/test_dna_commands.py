@@ -38,6 +38,8 @@ COMMANDS = (
     "kits",
     "frequencies",
     "rules",
+    "search",
+    "convert",
 )
 
 
@@ -121,6 +123,12 @@ def test_kinship(run, samples):
     assert mutated["mutation"] == "equal"
     assert mutated["excluding"]
     assert mutated["log10_lr"] < 0
+    ranked = rows(run("kinship", family, "--relation", "parent-child", "--format", "csv"))
+    figures = [float(row["log10_lr"] or "-inf") for row in ranked]
+    assert figures == sorted(figures, reverse=True)
+    assert figures[-1] == float("-inf")
+    same = ("kinship", family, "--a", "mother", "--b", "father", "--relation", "unrelated")
+    assert float(rows(run(*same, "--min-log10-lr", 0, "--format", "csv"))[0]["log10_lr"]) == 0
     run("kinship", family, "--relation", "friend", code=2)
     run("kinship", family, "--a", "nobody", code=1)
 

@@ -107,6 +107,7 @@ def test_enrolling_later_and_removing_change_nothing_else(
     first: list[DnaProfile], second: list[DnaProfile], probe: DnaProfile, rules: RuleSet
 ) -> None:
     built = gallery(first)
+    assert built.search([probe], rules)[0].tolist() == expected(probe, first, rules)
     rows = built.add([profile.dumps() for profile in second])
     assert rows.tolist() == list(range(len(first), len(first) + len(second)))
     everyone = [*first, *second]
@@ -118,6 +119,27 @@ def test_enrolling_later_and_removing_change_nothing_else(
     left = [row for row in truth if row % 2]
     assert built.search([probe], rules)[0].tolist() == left
     assert built.search([probe], rules, method="scan")[0].tolist() == left
+
+
+@QUICK
+@given(databases, profiles(), RULES)
+def test_scores_are_the_sums_of_the_loci(
+    references: list[DnaProfile], probe: DnaProfile, rules: RuleSet
+) -> None:
+    def worth(locus: str, mine: tuple[str, ...], theirs: tuple[str, ...]) -> float:
+        return len(locus) + 10.0 * len(set(mine) & set(theirs)) + 0.25 * len(theirs)
+
+    def other(locus: str, mine: tuple[str, ...], theirs: tuple[str, ...]) -> float:
+        return 30.0 - worth(locus, mine, theirs)
+
+    built = gallery(references)
+    hits = built.search([probe], rules)[0]
+    got = built.match_scores(probe, rules, hits, [worth, other]).tolist()
+    for row, score in zip(hits.tolist(), got, strict=True):
+        there = references[row].autosomal
+        pairs = [(k, probe.autosomal[k], there[k]) for k in probe.autosomal if there.get(k)]
+        pairs = [pair for pair in pairs if not rules.loci or pair[0] in rules.loci]
+        assert score == min(sum(f(*pair) for pair in pairs) for f in (worth, other))
 
 
 def test_saved_and_loaded_answers_the_same(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biomatch.dna.kernels import BLOCK, IRREGULAR, PAIRS, SLOTS, TABLE, count_flags, scan
+from biomatch.dna.kernels import BLOCK, IRREGULAR, PAIRS, SLOTS, TABLE, count_flags, scan, whole
 
 LOCI = 7
 
@@ -62,7 +62,7 @@ def quick_and_exact(codes):
 def test_the_scan_finds_what_counting_every_row_finds(codes, limit, max_untyped):
     forms, values, tables, packed = quick_and_exact(codes)
     columns = np.array([3, 0, 6, 1, 5, 2, 4], np.int64)
-    rows, sums = scan(codes, columns, forms, values, tables, packed, 0, limit, max_untyped)
+    rows, sums = scan(*whole(codes), columns, forms, values, tables, packed, 0, limit, max_untyped)
     total = sum(packed[k][codes[column]] for k, column in enumerate(columns))
     untyped = (codes[columns[: len(forms)]] == 0).sum(axis=0)
     expected = np.flatnonzero(((total & 0xFF) <= limit) & (untyped <= max_untyped))
@@ -76,7 +76,7 @@ def test_counting_keeps_the_rows_within_the_limit(codes, limit):
     _, _, _, packed = quick_and_exact(codes)
     columns = np.arange(LOCI, dtype=np.int64)
     some = np.arange(0, codes.shape[1], 3, dtype=np.int64)
-    rows, sums = count_flags(codes, columns, packed, some, 0, limit)
+    rows, sums = count_flags(whole(codes)[0], columns, packed, some, 0, limit)
     total = sum(packed[k][codes[k]] for k in range(LOCI))[some]
     kept = (total & 0xFF) <= limit
     assert rows.tolist() == some[kept].tolist()
@@ -87,5 +87,34 @@ def test_nothing_to_visit(codes):
     forms, values, tables, packed = quick_and_exact(codes)
     columns = np.arange(LOCI, dtype=np.int64)
     none = np.ascontiguousarray(codes[:, :0])
-    rows, sums = scan(none, columns, forms, values, tables, packed, 0, 1, LOCI)
+    rows, sums = scan(*whole(none), columns, forms, values, tables, packed, 0, 1, LOCI)
     assert len(rows) == len(sums) == 0
+
+
+def test_columns_with_spare_room_are_handed_over_uncopied(codes):
+    room = codes.copy()
+    part = room[:, : BLOCK + 3]
+    handed, n = whole(part)
+    assert n == BLOCK + 3
+    assert np.shares_memory(handed, room)
+    assert handed.shape == room.shape
+    assert not handed.flags.writeable
+
+
+@pytest.mark.parametrize("cut", [np.s_[:, 5:900], np.s_[2:5, :77], np.s_[:, ::2], np.s_[::2]])
+def test_other_views_of_columns_keep_their_content(codes, cut):
+    part = codes[cut]
+    handed, n = whole(part)
+    assert n == part.shape[1]
+    assert handed.flags.c_contiguous
+    assert np.array_equal(handed[: len(part), :n], part)
+
+
+def test_each_kernel_is_compiled_once_for_every_origin_of_the_columns(codes, tmp_path):
+    np.save(tmp_path / "codes.npy", codes)
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    _, _, _, packed = quick_and_exact(codes)
+    columns, some = np.arange(LOCI, dtype=np.int64), np.arange(9, dtype=np.int64)
+    for origin in (codes, mapped, codes[:, :20]):
+        count_flags(whole(origin)[0], columns, packed, some, 0, 1)
+    assert len(count_flags.signatures) == 1

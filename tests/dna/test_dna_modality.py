@@ -153,6 +153,10 @@ def test_options_are_checked_and_travel() -> None:
     again = pickle.loads(pickle.dumps(options))
     assert again.rules == options.rules
     assert [t.population for t in again.tables] == ["Cauc", "Asian"]
+    locus = "TH01", ("6", "9.3"), ("6", "9.3")
+    told = [score(*locus) for score in options.scores]
+    assert 0 < told[0] != told[1] > 0
+    assert [score(*locus) for score in pickle.loads(pickle.dumps(options)).scores] == told
     for bad in (
         {"colour": 1},
         {"stringency": "extreme"},

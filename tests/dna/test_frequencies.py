@@ -68,6 +68,11 @@ def test_travels_between_processes():
     assert pickle.loads(pickle.dumps(table)) == table
 
 
+def test_names_of_tables_are_folded():
+    assert Frequencies.find("UK_DNA17") == Frequencies.find("uk-dna17")
+    assert Frequencies.find("NIST1036", ["Cauc"]) == Frequencies.find("nist1036", ["Cauc"])
+
+
 def test_unknown_locus_is_an_error():
     with pytest.raises(ProfileError, match="FGA: not in the frequency table custom"):
         Frequencies.from_dict({"TH01": {"6": 1.0}}).frequency("FGA", "20")
@@ -111,6 +116,8 @@ def test_reads_long_tables_with_populations(tmp_path):
         ("locus,allele,frequency\nTH01,6,x\n", "line 2: frequency 'x'"),
         ("locus,allele,frequency,n\nTH01,6,1,many\n", "line 2: number of alleles 'many'"),
         ("Allele,TH01\n6,0.5\n7,1.5\n", "line 3: frequency '1.5'"),
+        ("Allele,TH01\n6,0.5\n6,0.2\n", "line 3: TH01 allele 6 is given twice"),
+        ("Marker,Allele,Freq\nTH01,6,0.5\nTH01,7,0.8\n", "line 3: the frequencies of TH01 add up"),
     ],
 )
 def test_broken_files_name_the_line(tmp_path, text, message):

@@ -16,6 +16,7 @@ from biomatch.dna.kinship import (
     kinship_lr,
     kinship_table,
     least_favourable_kinship,
+    relation_name,
     y_check,
 )
 from biomatch.dna.profile import DnaProfile
@@ -93,6 +94,31 @@ def test_names_and_coefficients():
         ibd_coefficients("friend")
     with pytest.raises(OptionError, match="not three shares"):
         ibd_coefficients((0.5, 0.6, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("siblings", "full-sib"),
+        ("Full_Siblings", "full-sib"),
+        ("half sibs", "half-sib"),
+        ("parent/child", "parent-child"),
+        ("Mother", "parent-child"),
+        ("1st cousins", "first-cousin"),
+        ("MZ twins", "identical"),
+        ("great-uncle", "great-avuncular"),
+        ("FS", "full-sib"),
+    ],
+)
+def test_relations_go_by_many_names(spelling, name):
+    assert relation_name(spelling) == name
+    assert all(relation_name(known) == known for known in RELATIONS)
+
+
+def test_a_name_is_no_table():
+    a = DnaProfile.from_alleles({"TH01": ("6", "9.3")})
+    with pytest.raises(OptionError, match=r"'nist1036' is no frequency table"):
+        kinship_lr(a, a, "full-sib", "nist1036")
 
 
 def test_least_favourable_population():

@@ -59,3 +59,4 @@ def test_mismatch():
 def test_ladders():
     assert "9.3" in get_kit("GlobalFiler").ladders["TH01"]
     assert get_kit("Investigator 24plex").ladders["QS1"] == ()
+    assert get_kit("GlobalFiler PCR Amplification Kit").ladders["AMEL"] == ("X", "Y")

@@ -17,6 +17,12 @@ def test_every_rule_has_its_source():
 def test_short_names():
     assert rule_set("moderate").stringency is Stringency.MODERATE
     assert rule_set("pruem-2008").max_mismatches == 1
+    for short, full in (
+        ("codis", "moderate"),
+        ("pruem", "pruem-2008"),
+        ("INTERPOL", "interpol_six"),
+    ):
+        assert rule_set(short) == rule_set(full)
     with pytest.raises(OptionError, match="unknown rule set 'strict'"):
         rule_set("strict")
 

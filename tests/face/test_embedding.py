@@ -162,3 +162,41 @@ def test_a_wrong_entry_is_explained(
     bring(tmp_path, monkeypatch, **change)
     with pytest.raises(ModelError, match=words):
         extract(astronaut, accuracy="own")
+
+
+@pytest.mark.usefixtures("clean_registry")
+def test_a_users_own_model_from_enrolment_to_calibration(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner, Result
+
+    from biomatch.cli.app import cli
+
+    bring(tmp_path, monkeypatch)
+    faces, pairs, own = fixtures / "faces", tmp_path / "pairs.csv", tmp_path / "own.json"
+    ours, database = ("--option", "accuracy=own"), ("--db", str(tmp_path / "faces.db"))
+
+    def run(*arguments: object) -> Result:
+        words = ["-q", *map(str, arguments)]
+        return CliRunner().invoke(cli, words, prog_name="biomatch", catch_exceptions=False)
+
+    gallery = ("enrol", faces / "gallery", "-m", "face", "--subject-from", "prefix")
+    assert run(*gallery, *ours, *database).exit_code == 0
+    search = ("search", faces / "probe.jpg", "-m", "face", *database)
+    bare = run(*search, *ours)
+    assert bare.exit_code == 0
+    assert "not calibrated" in bare.stdout
+    assert "biomatch calibrate" in run(*search, *ours, "--fmr", 0.1).stderr
+    mixed = run(*search)
+    assert mixed.exit_code == 4
+    assert "biomatch re-enrol" in mixed.stderr
+
+    names = sorted(path.name for path in (faces / "gallery").glob("*.jpg"))
+    rows = [f"{a},{b},{int(a[:3] == b[:3])}" for i, a in enumerate(names) for b in names[i + 1 :]]
+    pairs.write_text("\n".join(["path_a,path_b,same", *rows]))
+    fit = ("calibrate", "face", pairs, "--folder", faces / "gallery", "--out", own)
+    assert run(*fit, "--accuracy", "own").exit_code == 0
+    meant = run(*search, *ours, "--set", f"calibration={own}", "--fmr", 0.5)
+    assert meant.exit_code == 0
+    assert "not calibrated" not in meant.stdout
+    assert "was fitted for" in run(*search, "--set", f"calibration={own}").stderr

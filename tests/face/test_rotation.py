@@ -73,7 +73,7 @@ def test_roll_is_clockwise_in_the_picture() -> None:
     assert rotation.roll(level) == pytest.approx([45])
 
 
-def test_a_poor_but_upright_face_is_searched_leaning_only(
+def test_a_poor_face_is_searched_on_its_head_and_leaning_only(
     astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns: list[float] = []
@@ -83,9 +83,12 @@ def test_a_poor_but_upright_face_is_searched_leaning_only(
     )
     monkeypatch.setattr(parameters, "RESCUE_QUALITY", 101.0)
     extract(astronaut)
-    assert turns == [45, 315]
+    assert turns == [180]
+    turns.clear()
+    monkeypatch.setattr(parameters, "RESCUED_QUALITY", 101.0)
+    extract(astronaut)
+    assert turns == [180, 45, 315]
     turns.clear()
     monkeypatch.setattr(parameters, "LOST_QUALITY", 101.0)
-    monkeypatch.setattr(parameters, "RESCUED_QUALITY", 101.0)
     extract(astronaut)
     assert sorted(turns) == [45, 90, 135, 180, 225, 270, 315]

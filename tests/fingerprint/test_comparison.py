@@ -152,3 +152,25 @@ def test_fitted_false_match_rates_are_the_empirical_ones():
         threshold = np.quantile(scores[~mated], 1 - rate)
         estimate = fitted.false_match_rate(np.array([threshold]))[0]
         assert estimate == pytest.approx(rate, rel=0.25)
+
+
+def test_false_match_rate_is_that_of_the_hardest_kind():
+    dice = np.random.default_rng(7)
+    x = np.r_[dice.normal(5, 1, 500), dice.normal(0, 1, 20_000), dice.normal(1, 1, 4000)][:, None]
+    mated = np.arange(24_500) < 500
+    groups = np.r_[np.full(20_500, -1), np.full(4000, 3)]
+
+    def score(m):
+        return x @ m.weights + m.bias
+
+    every = np.ones(24_500, bool)
+    plain = fit(x, score, mated, every, source="made up")
+    wary = fit(x, score, mated, every, source="made up", groups=groups)
+    assert np.array_equal(plain.weights, wary.weights)
+    grid = np.linspace(-5, 8, 500)
+    assert (wary.false_match_rate(grid) >= plain.false_match_rate(grid)).all()
+    assert (np.diff(wary.false_match_rate(grid)) <= 0).all()
+    hard = score(wary)[20_500:]
+    for rate in (0.1, 0.01, 0.002):
+        estimate = wary.false_match_rate(np.quantile(hard, [1 - rate]))[0]
+        assert estimate == pytest.approx(rate, rel=0.4)

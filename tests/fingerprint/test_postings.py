@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from biomatch.fingerprint import gallery as gallery_module
+from biomatch.fingerprint import postings as postings_module
 from biomatch.fingerprint.gallery import FingerprintGallery
 from biomatch.fingerprint.packing import pack
 from biomatch.fingerprint.postings import WEIGHTS, Postings
@@ -15,6 +16,12 @@ def people(random_print):
 @pytest.fixture(scope="module")
 def postings(people):
     return Postings.build(pack(people))
+
+
+@pytest.fixture(autouse=True)
+def wide_visits(monkeypatch):
+    """A small gallery has few words: visit the share that a million prints' lists need not."""
+    monkeypatch.setattr(postings_module, "VISITED", 1 / 8)
 
 
 def test_every_usable_cylinder_is_listed_once(people, postings):
@@ -36,7 +43,7 @@ def test_votes_put_mates_first(people, postings, disturbed):
 def test_filtered_rows_get_no_votes(people, postings, disturbed):
     allowed = np.zeros(300, bool)
     allowed[100:] = True
-    votes = postings.votes(pack([disturbed(people[5], 1)]), np.pi / 2, allowed)
+    votes = postings.votes(pack([people[150]]), np.pi / 2, allowed)
     assert (votes[:100] == 0).all()
     assert (votes[100:] > 0).any()
 
@@ -55,14 +62,17 @@ def test_votes_fall_with_distance():
     assert WEIGHTS[32] == 0
 
 
-def test_indexed_gallery_agrees_with_a_scan_and_can_be_saved(
+def test_large_gallery_agrees_with_a_scan_and_can_be_saved(
     people, disturbed, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(gallery_module, "INDEXED_FROM", 100)
+    monkeypatch.setattr(gallery_module, "LISTED_FROM", 90)
+    monkeypatch.setattr(gallery_module, "THINNED", 80)
+    monkeypatch.setattr(gallery_module, "SKETCHED_FROM", 60)
     monkeypatch.setattr(gallery_module, "MIN_RECOUNT", 40)
     indexed = FingerprintGallery.build(people)
     scanned = FingerprintGallery(indexed.prints)
     assert indexed.postings is not None
+    assert indexed.nbytes > scanned.nbytes
     indexed.save(tmp_path)
     opened = FingerprintGallery.load(tmp_path)
     for seed in (3, 150, 299):
@@ -73,3 +83,8 @@ def test_indexed_gallery_agrees_with_a_scan_and_can_be_saved(
     few = np.zeros(300, bool)
     few[[1, 2]] = True
     assert sorted(indexed.shortlist([people[1]], 5, allowed=few)[0]) == [1, 2]
+    half = np.arange(300) >= 200
+    rows = indexed.shortlist([disturbed(people[250], 9)], 50, allowed=half)[0]
+    assert rows[0] == 250
+    assert len(rows) == 50
+    assert (rows >= 200).all()

@@ -164,3 +164,18 @@ def test_retention_dates_and_sample_facts_choose_the_listed(opened, codes):
             next(db.subjects(expired_on="soon"))
         with pytest.raises(OptionError, match="retention date 'soon'"):
             db.enrol(codes[9], modality="iris", expires_on="soon")
+
+
+def test_a_source_that_is_no_file_cannot_be_attached(opened, tmp_path, codes):
+    with opened() as db:
+        with pytest.raises(OptionError, match="attach=True keeps a file"):
+            db.enrol(codes[0], modality="iris", subject="p0", attach=True)
+        assert "p0" not in db
+        items = [
+            {"source": write(tmp_path / "1.iris", codes[1]), "subject": "p1", "attach": True},
+            {"source": codes[2], "subject": "p2", "modality": "iris", "attach": True},
+        ]
+        first, second = db.enrol_many(items)
+        assert isinstance(first, Enrolled)
+        assert isinstance(second, Rejected)
+        assert "give its path" in second.error

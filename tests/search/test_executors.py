@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(world):
     with biomatch.open(path) as db:
         db.use(pool)
         for i, probe in enumerate(probes[:20]):
-            os.kill(pool.pids[i % 4], signal.SIGKILL)
+            os.kill(pool.pids[i % 3], signal.SIGKILL)
             assert _plain(db.search(probe, modality="iris", k=10)) == expected[i]
 
 
@@ -83,6 +84,38 @@ def test_a_late_worker_makes_the_answer_incomplete_and_is_waited_for_no_longer(w
         stored = db.searches()[-1]
         assert not stored.complete
         assert _plain(db.search(probes[2], modality="iris", k=10)) == expected[2]
+
+
+def test_a_frozen_worker_cannot_hold_up_a_large_request_beyond_the_deadline(world):
+    """More than fits into its pipe: it is killed at the deadline, and another takes its place."""
+    path, probes, _ = world
+
+    class Noted(Inline):
+        def run(self, parts, job):
+            self.seen = parts, job
+            return super().run(parts, job)
+
+    with biomatch.open(path) as db:
+        noted = Noted()
+        db.use(noted)
+        db.search(probes[0], modality="iris", k=10)
+        parts, job = noted.seen
+    large = replace(
+        job, templates=tuple(replace(job.templates[0], name="x" * 60 + str(i)) for i in range(8000))
+    )
+    pool = ProcessPool(2, deadline=60.0)
+    try:
+        wanted = pool.run(parts, job)
+        pool._deadline = 2.0
+        frozen = pool.pids[1]
+        os.kill(frozen, signal.SIGSTOP)
+        assert None in pool.run(parts, large)
+        assert pool.pids[1] != frozen
+        pool._deadline = 60.0
+        again = pool.run(parts, job)
+        assert [f[0].keys.tolist() for f in again] == [f[0].keys.tolist() for f in wanted]
+    finally:
+        pool.close()
 
 
 def test_changes_reach_the_workers(world, tmp_path):

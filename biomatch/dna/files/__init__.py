@@ -8,7 +8,7 @@ format              write  what
 ``smartrank``       yes    SmartRank database (``TH01_1,TH01_2,...``)
 ``cmf``             yes    CODIS CMF 3.2 (schemas of 2006 and 2017); Rapid is read
 ``niem``            yes    NIEM biometrics domain, DNARecord
-``criteria``        no     SmartRank search criteria XML: its specimens
+``criteria``        no     SmartRank search criteria, XML or JSON: its specimens
 ``familias``        no     Familias project (.fam): its typed persons
 ==================  =====  ===========================================================
 
@@ -28,7 +28,7 @@ from biomatch.dna.files.familias import is_familias, read_familias
 from biomatch.dna.files.long import is_long, read_long, write_long
 from biomatch.dna.files.niem import is_niem, read_niem, write_niem
 from biomatch.dna.files.safexml import Node, parse
-from biomatch.dna.files.smartrank import is_smartrank, read_criteria
+from biomatch.dna.files.smartrank import from_json, is_smartrank, read_criteria
 from biomatch.dna.files.strider import is_strider, read_strider
 from biomatch.dna.files.text import Table, fold, read_text
 from biomatch.dna.files.wide import is_wide, read_wide, write_smartrank, write_wide
@@ -76,7 +76,7 @@ def parse_profiles(text: str, path: str) -> list[DnaProfile]:
     if is_familias(text):
         return _familias(text, path)
     if text.lstrip()[:1] in {"{", "["}:
-        raise FormatError(f"{path}: line 1: JSON is no DNA format that is known")
+        return list(read_criteria(from_json(text, path), path).specimens.values())
     table = Table.parse(text, path)
     if fold(table.header[0]) == "allele":
         raise FormatError(f"{path}: this is a table of allele frequencies; it holds no profiles")
@@ -144,10 +144,17 @@ def read_frequencies(path: str | Path) -> dict[str, Frequencies]:
         root = parse(text.lstrip(), str(path))
         if is_strider(root):
             return read_strider(root, str(path))
-        if is_smartrank(root) and root.find("Statistics"):
-            table = read_criteria(root, str(path)).statistics
-            return {"": Frequencies.from_dict(table, name=Path(path).stem)}
-        raise FormatError(f"{path}: line {root.line}: {root.tag} holds no allele frequencies")
+        return _statistics(root, path)
     if is_familias(text):
         return {"": read_familias(text, str(path)).frequencies}
+    if text.lstrip().startswith("{"):
+        return _statistics(from_json(text, str(path)), path)
     return Frequencies.read_all(path)
+
+
+def _statistics(root: Node, path: str | Path) -> dict[str, Frequencies]:
+    """Take the allele statistics out of SmartRank criteria."""
+    if not (is_smartrank(root) and root.find("Statistics")):
+        raise FormatError(f"{path}: line {root.line}: {root.tag} holds no allele frequencies")
+    table = read_criteria(root, str(path)).statistics
+    return {"": Frequencies.from_dict(table, name=Path(path).stem)}

@@ -26,7 +26,7 @@ from biomatch.dna.files.schema import (
     text,
     validate,
 )
-from biomatch.dna.files.text import build_profile
+from biomatch.dna.files.text import Cell, build_profile
 from biomatch.dna.loci import find
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
@@ -338,6 +338,8 @@ class CmfLocus:
         Who read it and when; None in Rapid messages.
     kit, batch
         Where they differ from the message's.
+    cells
+        Where the locus name and each allele stand in the file; empty when made in memory.
     """
 
     name: str
@@ -347,6 +349,7 @@ class CmfLocus:
     read_at: str | None = None
     kit: str | None = None
     batch: str | None = None
+    cells: tuple[Cell, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,7 +586,12 @@ def _locus(node: Node) -> CmfLocus:
         read_at=_text(node, "READINGDATETIME"),
         kit=_text(node, "KIT") if node.find("KIT") else node.attributes.get("KIT"),
         batch=_text(node, "BATCHID") if node.find("BATCHID") else node.attributes.get("BATCHID"),
+        cells=tuple(Cell.of(child) for child in (*node.all("LOCUSNAME"), *_values(alleles))),
     )
+
+
+def _values(alleles: Sequence[Node]) -> list[Node]:
+    return [allele.find("ALLELEVALUE") or allele for allele in alleles]
 
 
 def _locus_node(locus: CmfLocus) -> Node:
@@ -615,11 +623,16 @@ def _rapid_locus_node(locus: CmfLocus) -> Node:
 def _profile(specimen: CmfSpecimen, kit: str | None, path: str) -> DnaProfile:
     calls: dict[str, list[tuple[str, float | None]]] = {}
     required: dict[str, tuple[str, ...]] = {}
+    where: dict[str, list[Cell]] = {}
     kits = {locus.kit or kit for locus in specimen.loci}
     for locus in specimen.loci:
         known = find(locus.name)
         if known is None:
-            raise ProfileError(f"{path}: specimen {specimen.name!r}: unknown locus {locus.name!r}")
+            at = f"{locus.cells[0].where}: " if locus.cells else ""
+            raise ProfileError(
+                f"{path}: {at}specimen {specimen.name!r}: unknown locus {locus.name!r}"
+            )
+        where[known.name] = list(locus.cells[1:])
         calls[known.name] = [(value.strip(), None) for value in locus.alleles]
         if locus.required:
             required[known.name] = tuple(value.strip() for value in locus.required)
@@ -627,6 +640,7 @@ def _profile(specimen: CmfSpecimen, kit: str | None, path: str) -> DnaProfile:
         path,
         specimen.name,
         calls,
+        where=where,
         category=specimen.category,
         required=required,
         comment=specimen.comment,

@@ -35,6 +35,7 @@ _MODELS = (
     "stepwise-extended",
 )
 _MAX_ITEMS = 1_000_000
+_NUMBER = r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +382,7 @@ def _pedigrees(stream: _Stream, people: list[tuple[str, str]]) -> list[FamiliasP
 
 def _database(stream: _Stream) -> tuple[float, str, tuple[FamiliasLocus, ...]]:
     head = stream.line("database header")
-    found = re.search(r"Theta/Kinship/Fst:\s*([0-9.eE+-]+)", head)
+    found = re.search(rf"Theta/Kinship/Fst:\s*({_NUMBER})", head)
     if not head.startswith("#FALSE#") or found is None:
         raise stream.fail(
             f"{head!r} is no database header; save the project without computed probabilities"
@@ -419,15 +420,18 @@ def _marker(stream: _Stream) -> FamiliasLocus:
         rate2_f,
         rate2_m,
         silent,
-        int(_stated(remark, "DatabaseSize")) or None,
-        _stated(remark, "Dropout probability"),
-        _stated(remark, "Minor allele frequency"),
+        int(_stated(stream, remark, "DatabaseSize")) or None,
+        _stated(stream, remark, "Dropout probability"),
+        _stated(stream, remark, "Minor allele frequency"),
     )
 
 
-def _stated(remark: str, what: str) -> float:
-    found = re.search(rf"{what} = ([0-9.eE+-]+)", remark)
-    return float(found[1]) if found else 0.0
+def _stated(stream: _Stream, remark: str, what: str) -> float:
+    found = re.search(rf"{what} = ({_NUMBER})", remark)
+    value = float(found[1]) if found else 0.0
+    if not math.isfinite(value):
+        raise stream.fail(f"{what} is {value}")
+    return value
 
 
 def _model(stream: _Stream) -> str:

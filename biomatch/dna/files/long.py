@@ -2,7 +2,9 @@
 
 ``SampleName,Marker,Allele1,Allele2,...,Height1,...`` with comma, semicolon or tab; GeneMapper
 writes ``Sample Name``, ``Allele 1`` and ``Height 1``. A single column ``Alleles`` may hold all
-alleles of a marker, and a single column ``Allele`` one of them a row.
+alleles of a marker, and a single column ``Allele`` one of them a row. Decimal commas are read
+where a cell holds one allele. The two parts of a duplicated marker (``DYS385a``, ``DYS385b``) may
+have a row each.
 """
 
 import csv
@@ -11,7 +13,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from biomatch.dna.files.text import Cell, Table, build_profile, first_of, fold, is_blank, number
+from biomatch.dna.files.text import (
+    Cell,
+    Table,
+    build_profile,
+    decimal_point,
+    first_of,
+    fold,
+    is_blank,
+    number,
+)
 from biomatch.dna.loci import find
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
@@ -32,9 +43,11 @@ SAMPLE_TITLES = [
     "replicate",
     "donor",
     "subject",
+    "samplefile",
 ]
 MARKER_TITLES = ["marker", "markername", "locus", "locusname", "system", "systemname"]
 _QUALITY = {"QS1", "QS2"}
+_PARTS = re.compile(r"(dys385|dyf387s1)([ab])")
 
 
 @dataclass(slots=True)
@@ -144,12 +157,14 @@ def _read_row(
     if locus is None:
         raise ProfileError(f"{table.path}: {marker.where}: {_unknown(marker.text)}")
     specimen = specimens.setdefault(name.text, _Specimen())
-    if locus.name in specimen.lines and not layout.one_a_row:
+    part = _PARTS.fullmatch(fold(marker.text))
+    key = f"{locus.name}{part[2]}" if part else locus.name
+    if key in specimen.lines and not layout.one_a_row:
         raise FormatError(
             f"{table.path}: {marker.where}: marker {marker.text} of specimen {name.text!r} was "
-            f"given before, in line {specimen.lines[locus.name]}; name replicates differently"
+            f"given before, in line {specimen.lines[key]}; name replicates differently"
         )
-    specimen.lines.setdefault(locus.name, marker.line)
+    specimen.lines.setdefault(key, marker.line)
     if layout.kit >= 0 and cells[layout.kit].text:
         specimen.kit = cells[layout.kit].text
     calls, where = _calls(table, layout, cells)
@@ -171,7 +186,7 @@ def _calls(
         if is_blank(cell.text):
             continue
         value = number(height.text, height, table.path) if height is not None and known else None
-        calls.append((cell.text, value))
+        calls.append((decimal_point(cell.text), value))
         where.append(cell)
     return calls, where
 
@@ -194,8 +209,19 @@ def _joined(
 
 
 def split_cell(text: str) -> list[str]:
-    """Alleles of a cell such as ``12, 13, , ,``, ``6/9.3`` or ``12 13``; blanks are left out."""
-    return [part for part in re.split(r"[,;/|\s]+", text.strip()) if not is_blank(part)]
+    """Alleles of a cell; blanks are left out.
+
+    A comma separates alleles, unless another separator does: then it is a decimal comma.
+
+    Examples
+    --------
+    >>> split_cell("12, 13, , ,"), split_cell("6/9,3"), split_cell("16-17")
+    (['12', '13'], ['6', '9.3'], ['16', '17'])
+    """
+    text = re.sub(r"(?<=\d)\s*-\s*(?=\d)", "/", text.strip())
+    if re.search(r"[/|;]", text):
+        text = re.sub(r"(?<=\d),(?=\d(?!\d))", ".", text)
+    return [part for part in re.split(r"[,;/|\s]+", text) if not is_blank(part)]
 
 
 def _unknown(name: str) -> str:

@@ -1,4 +1,4 @@
-"""NIEM biometrics domain (5.x): DNARecord elements with STR data.
+"""NIEM biometrics domain (3.x to 6.x): DNARecord elements with STR data.
 
 The reader takes every ``DNARecord`` below the document's root, whatever the root is: exchanges
 wrap them in elements of their own. Source: NIEM 5.1 biom domain (release.niem.gov) and its DNA
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biomatch.dna.files.safexml import Node, branch, leaf, render
-from biomatch.dna.files.text import build_profile
+from biomatch.dna.files.text import Cell, build_profile
 from biomatch.dna.loci import BY_NAME, LocusKind, find
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
@@ -17,6 +17,7 @@ from biomatch.errors import FormatError, ProfileError
 __all__ = ["NiemMember", "is_niem", "read_niem", "read_pedigrees", "write_niem"]
 
 _BIOM = "http://release.niem.gov/niem/domains/biometrics/"
+_DOMAIN = "/domains/biometrics/"  # of NIEM's own namespaces up to 5.2 and OASIS' from 6.0 on
 _CORE = "http://release.niem.gov/niem/niem-core/5.0/"
 _PROFILE_ID = "DNA Profile ID"
 
@@ -46,8 +47,8 @@ class NiemMember:
 
 def is_niem(root: Node) -> bool:
     """Tell whether the document holds DNA records of NIEM's biometrics domain."""
-    return any(node.namespace.startswith(_BIOM) for node in root.walk("DNARecord")) or (
-        root.tag == "DNARecord" and root.namespace.startswith(_BIOM)
+    return any(_DOMAIN in node.namespace for node in root.walk("DNARecord")) or (
+        root.tag == "DNARecord" and _DOMAIN in root.namespace
     )
 
 
@@ -76,23 +77,30 @@ def read_niem(root: Node, path: str) -> list[DnaProfile]:
 def _record(record: Node, data: list[Node], number: int, path: str) -> DnaProfile:
     calls: dict[str, list[tuple[str, float | None]]] = {}
     required: dict[str, list[str]] = {}
-    for locus in (node for block in data for node in block.all("DNALocus")):
+    where: dict[str, list[Cell]] = {}
+    loci = [node for block in data for node in block.all("DNALocus")]
+    if not loci:
+        raise FormatError(f"{path}: line {data[0].line}: DNASTRData has no DNALocus")
+    for locus in loci:
         spelled = locus.get("DNALocusName")
         known = find(spelled)
+        at = Cell.of(locus.find("DNALocusName") or locus).where
         if known is None:
-            raise ProfileError(f"{path}: line {locus.line}: unknown locus {spelled!r}")
+            raise ProfileError(f"{path}: {at}: unknown locus {spelled!r}")
         if known.name in calls:
-            raise FormatError(f"{path}: line {locus.line}: locus {spelled} is given twice")
-        calls[known.name] = []
+            raise FormatError(f"{path}: {at}: locus {spelled} is given twice")
+        calls[known.name], where[known.name] = [], []
         for allele in locus.all("DNAAllele"):
             tokens = _allele(allele, path)
             calls[known.name] += [(token, None) for token in tokens]
+            where[known.name] += [Cell.of(allele)] * len(tokens)
             if allele.get("DNAAlleleRequiredIndicator") in {"true", "1"}:
                 required.setdefault(known.name, []).extend(tokens)
     return build_profile(
         path,
         _name(record) or f"record {number}",
         calls,
+        where=where,
         required={name: tuple(tokens) for name, tokens in required.items()},
         category=record.get("DNACategoryCode") or None,
         kit=_kit(data[0], calls),

@@ -32,8 +32,8 @@ class Node:
         Child elements in document order.
     text
         Character data directly inside, as it stands.
-    line
-        Line of the start tag, from 1.
+    line, column
+        Place of the start tag, both from 1.
     """
 
     tag: str
@@ -42,6 +42,7 @@ class Node:
     children: list["Node"] = field(default_factory=list)
     text: str = ""
     line: int = 0
+    column: int = 0
 
     @property
     def value(self) -> str:
@@ -107,7 +108,8 @@ class _Builder:
                 f"or {MAX_NODES:,} elements"
             )
         plain = {key.rpartition(" ")[2]: value for key, value in attributes.items()}
-        node = Node(tag, namespace, plain, line=self.parser.CurrentLineNumber)
+        line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
+        node = Node(tag, namespace, plain, line=line, column=column)
         if self.open:
             self.open[-1][0].children.append(node)
         else:

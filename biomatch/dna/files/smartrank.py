@@ -1,22 +1,28 @@
-"""SmartRank search criteria: XML with the evidence, the hypotheses and the model's parameters.
+"""SmartRank search criteria: the evidence, the hypotheses and the model's parameters.
+
+An XML file, or the same in JSON: `from_json` makes the one of the other.
 
 Source: the ``SmartRankImportFile`` schema 1.0 and the SmartRank manual (defaults: LR threshold
 1000, 250 results). Databases of SmartRank are wide CSV tables: `biomatch.dna.files.wide`.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from biomatch.dna.files.safexml import Node
 from biomatch.dna.files.schema import Check, Element, decimal, text, validate
-from biomatch.dna.files.text import build_profile
+from biomatch.dna.files.text import Cell, build_profile
 from biomatch.dna.loci import find
 from biomatch.dna.mixture import Convention, MixtureModel
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, OptionError, ProfileError
 
-__all__ = ["Hypothesis", "SearchCriteria", "is_smartrank", "read_criteria"]
+__all__ = ["Hypothesis", "SearchCriteria", "from_json", "is_smartrank", "read_criteria"]
 
 
 def _dropout(value: str) -> str | None:
@@ -223,6 +229,69 @@ def is_smartrank(root: Node) -> bool:
     return root.tag == "SmartRankImportFile"
 
 
+_ROOT = "SmartRankImportFile"
+_ATTRIBUTES = frozenset(
+    {"name", "value", "dropout", "count", "probability", "candidateDropout", "version"}
+)
+_LOWER_CASE = frozenset({"userid", "dateTime"})
+
+
+def from_json(text: str, path: str) -> Node:
+    """Turn search criteria in JSON into the element that the XML form has.
+
+    Objects are elements and lists repeated ones; null says that there is none.
+
+    Raises
+    ------
+    FormatError
+        No JSON, or no search criteria.
+    """
+    try:
+        values = json.loads(text, parse_float=Decimal)
+    except RecursionError as error:
+        raise FormatError(f"{path}: the JSON is nested too deeply") from error
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise FormatError(f"{path}: line {line}: not well-formed JSON ({error})") from error
+    if not isinstance(values, dict) or not {"replicates", "specimen"} <= set(values):
+        raise FormatError(f"{path}: line 1: this JSON is no DNA format that is known")
+    return _element(_ROOT, values)
+
+
+def _element(tag: str, values: Mapping[str, Any]) -> Node:
+    node = Node(tag, line=1)
+    for key, value in values.items():
+        statistic = tag == "Statistics" and key == "rareAlleleFrequency"
+        if value is not None and (key in _ATTRIBUTES or statistic):
+            node.attributes[key] = _shown(value)
+        elif value is not None:
+            node.children += _children(key, value)
+    node.children.sort(key=lambda child: _order().get(child.tag, len(_order())))
+    return node
+
+
+@cache
+def _order() -> dict[str, int]:
+    """Places of the elements in the schema; the members of a JSON object have no order."""
+    whole = _schema()
+    sides = next(child.children for child in whole.children if child.name == "HP")
+    names = [child.name for child in (*whole.children, *sides)]
+    return {name: place for place, name in reversed(list(enumerate(names)))}
+
+
+def _children(key: str, value: Any) -> list[Node]:
+    tag = key if key in _LOWER_CASE else key.upper() if len(key) == 2 else key[:1].upper() + key[1:]
+    values = value if isinstance(value, list) else [value]
+    return [
+        _element(tag, one) if isinstance(one, dict) else Node(tag, text=_shown(one), line=1)
+        for one in values
+    ]
+
+
+def _shown(value: Any) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 def read_criteria(root: Node, path: str) -> SearchCriteria:
     """Read search criteria.
 
@@ -304,15 +373,19 @@ def _hypothesis(node: Node, specimens: Mapping[str, DnaProfile], path: str) -> H
 
 def _specimen(node: Node, path: str) -> DnaProfile:
     calls: dict[str, list[tuple[str, float | None]]] = {}
+    where: dict[str, list[Cell]] = {}
     for locus in node.all("Locus"):
         spelled = locus.attributes["name"]
         known = find(spelled)
+        at = Cell.of(locus).where
         if known is None:
-            raise ProfileError(f"{path}: line {locus.line}: unknown locus {spelled!r}")
+            raise ProfileError(f"{path}: {at}: unknown locus {spelled!r}")
         if known.name in calls:
-            raise FormatError(f"{path}: line {locus.line}: locus {spelled} is given twice")
-        calls[known.name] = [(one.attributes["value"].strip(), None) for one in locus.all("Allele")]
-    return build_profile(path, node.attributes["name"], calls)
+            raise FormatError(f"{path}: {at}: locus {spelled} is given twice")
+        alleles = locus.all("Allele")
+        calls[known.name] = [(one.attributes["value"].strip(), None) for one in alleles]
+        where[known.name] = [Cell.of(one) for one in alleles]
+    return build_profile(path, node.attributes["name"], calls, where=where)
 
 
 def _statistics(root: Node) -> dict[str, dict[str, float]]:

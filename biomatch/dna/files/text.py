@@ -8,15 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from biomatch.dna.files.safexml import Node
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
 
-__all__ = ["MAX_BYTES", "Cell", "Table", "build_profile", "ce_allele", "is_blank", "read_text"]
+__all__ = [
+    "MAX_BYTES",
+    "Cell",
+    "Table",
+    "build_profile",
+    "ce_allele",
+    "decimal_point",
+    "is_blank",
+    "read_text",
+]
 
 MAX_BYTES = 1 << 30
 """Larger files are refused; split them."""
 
 _BLANK = {"", "NA", "N/A", "NULL", "NAN", "-", "."}
+_DECIMAL_COMMA = re.compile(r"([<>]?\s*\d{1,3}),(\d)")
 _LUS = re.compile(r"(\d+(?:\.\d+)?)_\d+(?:\.\d+)?(?:_\d+(?:\.\d+)?)*")
 _ISFG = re.compile(r".*\[\s*(?:CE)?\s*(\d+(?:\.\d)?)\s*\]-.*|CE(\d+(?:\.\d)?)[\[_-].*", re.DOTALL)
 
@@ -39,6 +50,11 @@ class Cell:
     line: int
     column: int
     title: str
+
+    @classmethod
+    def of(cls, node: Node) -> "Cell":
+        """Take an XML element for a cell: its text, place and tag."""
+        return cls(node.value, node.line, node.column, node.tag)
 
     @property
     def where(self) -> str:
@@ -146,6 +162,18 @@ def read_text(path: Path | str) -> str:
 def is_blank(text: str) -> bool:
     """Tell whether a cell says that nothing was typed: empty, NULL, NA, a dash."""
     return text.upper() in _BLANK
+
+
+def decimal_point(text: str) -> str:
+    """Write the one allele of a cell with a point where it has a decimal comma.
+
+    Examples
+    --------
+    >>> decimal_point("9,3"), decimal_point("<9,3"), decimal_point("12, 13")
+    ('9.3', '<9.3', '12, 13')
+    """
+    found = _DECIMAL_COMMA.fullmatch(text)
+    return f"{found[1]}.{found[2]}" if found else text
 
 
 def ce_allele(text: str) -> str:

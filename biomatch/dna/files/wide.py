@@ -2,17 +2,28 @@
 
 A marker takes one column with all its alleles (``12, 13``, ``6/9.3``; GeneMapper pads with
 commas and may put a ``Height`` column after each marker), or several: ``TH01_1,TH01_2,...`` as in
-SmartRank, ``TH01 1``, ``TH01-A``, or the same title twice.
+SmartRank, ``TH01 1``, ``TH01-A``, or the same title twice: then a cell holds one allele, and a
+comma in it is a decimal comma.
 """
 
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from biomatch.dna.files.long import SAMPLE_TITLES, split_cell
-from biomatch.dna.files.text import Cell, Table, build_profile, first_of, fold, is_blank, number
+from biomatch.dna.files.text import (
+    Cell,
+    Table,
+    build_profile,
+    decimal_point,
+    first_of,
+    fold,
+    is_blank,
+    number,
+)
 from biomatch.dna.loci import canonical, find, sort_loci
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
@@ -50,11 +61,15 @@ _OTHER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column of alleles and, in GeneMapper files, its column of heights."""
+    """One column of alleles and, in GeneMapper files, its column of heights.
+
+    `single` says that the locus has several columns, so that a cell holds one allele.
+    """
 
     locus: str
     place: int
     height: int | None
+    single: bool = False
 
 
 def _locus_of(title: str) -> str | None:
@@ -92,7 +107,8 @@ def _columns(table: Table, sample: int) -> list[_Column]:
             except ProfileError as error:
                 raise ProfileError(f"{at}, column {place + 1}: {error}") from error
         columns.append(_Column(str(locus), place, None))
-    return columns
+    often = Counter(column.locus for column in columns)
+    return [replace(column, single=often[column.locus] > 1) for column in columns]
 
 
 def read_wide(table: Table) -> list[DnaProfile]:
@@ -140,7 +156,13 @@ def _profile(
     where: dict[str, list[Cell]] = {}
     for column in columns:
         cell = cells[column.place]
-        tokens = [] if is_blank(cell.text) else split_cell(cell.text)
+        text = decimal_point(cell.text) if column.single else cell.text
+        tokens = [] if is_blank(text) else split_cell(text)
+        if column.single and len(tokens) > 1:
+            raise FormatError(
+                f"{table.path}: {cell.where}: {cell.text!r} are several alleles, but "
+                f"{column.locus} has a column for each"
+            )
         if not tokens and column.locus not in calls and cell.text == "":
             continue
         heights: list[float | None] = [None] * len(tokens)

@@ -99,6 +99,16 @@ def _parse(name: str, values: dict[str, Any]) -> RuleSet:
     )
 
 
+_SHORT = {
+    "high": "codis-high-2017",
+    "moderate": "codis-moderate-2017",
+    "low": "codis-low-2017",
+    "codis": "codis-moderate-2017",
+    "pruem": "pruem-2008",
+    "interpol": "interpol-six",
+}
+
+
 @cache
 def rule_sets() -> dict[str, RuleSet]:
     """All rule sets by name."""
@@ -111,7 +121,10 @@ def rule_sets() -> dict[str, RuleSet]:
 
 
 def rule_set(name: str) -> RuleSet:
-    """Return a rule set by name; ``high``, ``moderate`` and ``low`` are the CODIS ones.
+    """Return a rule set by its name or a short one.
+
+    ``high``, ``moderate`` (also ``codis``) and ``low`` are the CODIS ones, ``pruem`` and
+    ``interpol`` the newest of theirs. Case and underscores do not matter.
 
     Raises
     ------
@@ -123,9 +136,9 @@ def rule_set(name: str) -> RuleSet:
     >>> rule_set("moderate").name, rule_set("pruem-2008").min_loci
     ('codis-moderate-2017', 6)
     """
-    full = f"codis-{name}-2017" if name in {"high", "moderate", "low"} else name
-    found = rule_sets().get(full)
+    plain = name.strip().lower().replace("_", "-")
+    found = rule_sets().get(_SHORT.get(plain, plain))
     if found is None:
-        known = ", ".join(["high", "moderate", "low", *rule_sets()])
+        known = ", ".join([*_SHORT, *rule_sets()])
         raise OptionError(f"unknown rule set {name!r}; known are {known}")
     return found

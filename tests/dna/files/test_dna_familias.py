@@ -46,12 +46,20 @@ def test_everything_of_a_project() -> None:
         ('"9.3"\n0.75', '"9.3"', "ends where"),
         ("#FALSE# (#Data", "#TRUE# (#Data", "without computed probabilities"),
         ("1\n1\n1\n0\n", "7\n1\n1\n0\n", "is no"),
+        ("DatabaseSize = 1000", "DatabaseSize = 1e999", "DatabaseSize is inf"),
     ],
 )
 def test_broken_projects(old: str, new: str, says: str) -> None:
     assert old in FAMILIAS
     with pytest.raises(FormatError, match=says):
         read_familias(FAMILIAS.replace(old, new, 1), "x.fam")
+
+
+def test_a_remark_without_a_number_says_nothing() -> None:
+    """Found by fuzzing."""
+    text = FAMILIAS.replace("allele frequency = 0 )", "allele frequency = + )", 1)
+    assert text != FAMILIAS
+    assert read_familias(text, "x.fam").profiles == read_familias(FAMILIAS, "x.fam").profiles
 
 
 def test_mutation_models(shared: Path) -> None:

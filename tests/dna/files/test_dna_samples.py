@@ -6,6 +6,8 @@ import pytest
 
 from biomatch.dna import DnaProfile
 from biomatch.dna.files import parse_profiles, read, read_frequencies
+from biomatch.dna.files.safexml import parse
+from biomatch.dna.files.smartrank import from_json, read_criteria
 from biomatch.errors import BiomatchError
 
 REFUSED = {
@@ -30,8 +32,6 @@ def _expected(path: Path) -> str | None:
         return REFUSED[path.name]
     if path.suffix == ".xsd":
         return "schema is no DNA format"
-    if path.suffix == ".json":
-        return "JSON is no DNA format"
     if path.name.endswith("expectedresults.txt"):
         return "not a table"
     if any(mark in path.name for mark in FREQUENCIES) and "sample" not in path.name:
@@ -70,6 +70,19 @@ def test_alleles_of_some_samples(shared: Path) -> None:
     assert len(family.loci) == 8
     names = [profile.name for profile in read(folder / "lrmix" / "case-10" / "sample.csv")]
     assert names == ["Rep1", "Rep2", "Rep3"]
+
+
+def test_smartrank_criteria_are_the_same_in_json_and_xml(shared: Path) -> None:
+    folder = shared / "dna" / "samples" / "smartrank"
+    pairs = [(path, path.with_suffix(".xml")) for path in sorted(folder.glob("*.json"))]
+    assert len(pairs) > 5
+    for in_json, in_xml in pairs:
+        assert read(in_json) == read(in_xml)
+        one = read_criteria(from_json(in_json.read_text(), "x"), "x")
+        other = read_criteria(parse(in_xml.read_text(), "x"), "x")
+        assert one == other, in_json
+    table = folder / "SmartRankImportFile-sample-statistics.json"
+    assert read_frequencies(table)[""].frequency("TH01", "6") == 0.2098321343
 
 
 def test_frequency_files(shared: Path) -> None:

@@ -70,10 +70,14 @@ def test_encodings_and_delimiters(tmp_path: Path, encoding: str, delimiter: str,
         ("SampleName,TH01_1,THX1_1\nS,6,7\n", ProfileError, "column 3.*THX1_1"),
         ("SampleName,TH01\nS,6\nS,7\n", FormatError, "line 3.*line 2"),
         ("TH01,vWA\n6,7\n", FormatError, "no column names the specimen"),
+        ("Sample,TH01_1,TH01_2\nS,6 7,9\n", FormatError, "line 2, column 2.*several alleles"),
+        ("SampleName,Marker,Allele1\nS,DYS385a,11\nS,DYS385a,14\n", FormatError, "line 3.*line 2"),
         ("a,b\n1,2\n", FormatError, "not a DNA table"),
         ("Allele,TH01\n6,0.2\n", FormatError, "allele frequencies"),
         ("prose without any table\n", FormatError, "not a table"),
-        ('{"a": 1}', FormatError, "JSON"),
+        ('{"a": 1}', FormatError, "JSON is no DNA format"),
+        ('{"a": 1', FormatError, "line 1: not well-formed JSON"),
+        ('{"a":' * 100_000, FormatError, "nested too deeply"),
         ('SampleName,TH01\n"S,6\n', FormatError, "line"),
         ("Sample Name\tTH01\tHeight\nS\t6, 7\t100\n", FormatError, "1 heights for 2 alleles"),
         (
@@ -106,6 +110,44 @@ def test_one_allele_a_row_and_joined_alleles() -> None:
     joined = "specimenId,locus,alleles\nS,TH01,6 9.3\n"
     for text in (rows, joined):
         assert dict(parse_profiles(text, "x")[0].loci) == {"TH01": ("6", "9.3")}
+
+
+DECIMAL_COMMA = [
+    "SampleName;Marker;Allele1;Allele2;Height1\nS;TH01;6;9,3;120,5\n",
+    'SampleName,Marker,Allele1,Allele2\nS,TH01,6,"9,3"\n',
+    "Sample;TH01_1;TH01_2\nS;6;9,3\n",
+    "Sample\tTH01\tTH01\nS\t6\t9,3\n",
+    "Sample;TH01\nS;6/9,3\n",
+    "sample;locus;allele\nS;TH01;6\nS;TH01;9,3\n",
+]
+
+
+@pytest.mark.parametrize("text", DECIMAL_COMMA)
+def test_decimal_commas_are_no_separators_where_a_cell_holds_one_allele(text: str) -> None:
+    assert dict(parse_profiles(text, "x")[0].loci) == {"TH01": ("6", "9.3")}
+
+
+@pytest.mark.parametrize("cell", ["6,9.3", "6, 9.3,", "6/9.3", "6 9.3", "6|9.3", "6-9.3"])
+def test_separators_within_a_cell(cell: str) -> None:
+    text = f"Sample\tTH01\nS\t{cell}\n"
+    assert dict(parse_profiles(text, "x")[0].loci) == {"TH01": ("6", "9.3")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SampleName,Marker,Allele1\nS,DYS385a,11\nS,DYS385b,14\n",
+        "SampleName,Marker,Allele1,Allele2\nS,DYS385 a/b,11,14\n",
+        "SampleName,DYS385a,DYS385b\nS,11,14\n",
+    ],
+)
+def test_parts_of_a_duplicated_marker_are_one_locus(text: str) -> None:
+    assert dict(parse_profiles(text, "x")[0].loci) == {"DYS385": ("11", "14")}
+
+
+def test_the_file_of_a_sample_names_it_when_nothing_else_does() -> None:
+    text = "Sample File\tMarker\tAllele 1\nrun1.fsa\tTH01\t6\n"
+    assert parse_profiles(text, "x")[0].name == "run1.fsa"
 
 
 def test_sequenced_alleles_keep_their_name() -> None:

@@ -1,12 +1,12 @@
 """Hostile XML, and the formats in XML other than CODIS."""
 
 import pytest
-from dna_samples import CRITERIA, NIEM, STRIDER
+from dna_samples import CMF, CRITERIA, NIEM, STRIDER
 
 from biomatch.dna.files import parse_profiles, read_frequencies
 from biomatch.dna.files.niem import read_pedigrees
 from biomatch.dna.files.safexml import Node, parse, render
-from biomatch.dna.files.smartrank import read_criteria
+from biomatch.dna.files.smartrank import from_json, read_criteria
 from biomatch.dna.files.strider import read_strider
 from biomatch.errors import FormatError, ProfileError
 
@@ -67,6 +67,42 @@ def test_smartrank_criteria() -> None:
     assert (criteria.defence.unknowns, criteria.defence.dropout) == (1, 0.2)
     assert criteria.prosecution.dropout is None
     assert criteria.statistics["TH01"] == {"6": 0.2}
+
+
+def test_smartrank_criteria_in_json() -> None:
+    text = """{"replicates": {"replicate": [{"name": "E"}]}, "dropin": 0, "theta": 1.5E-2,
+      "lrThreshold": null, "rareAlleleFrequency": 1.0E-5,
+      "hp": {"candidateDropout": "automatic", "unknowns": {"count": 0, "dropout": "0.1"},
+             "contributors": {"contributor": [{"name": "V", "dropout": "0.00"}]}},
+      "hd": {"unknowns": {"count": 1, "dropout": "0.2"}},
+      "specimen": [{"name": "E", "locus": [{"name": "THO1", "allele": [{"value": "9.3"}]}]},
+                   {"name": "V", "locus": []}], "version": 1.0}"""
+    criteria = read_criteria(from_json(text, "x"), "x")
+    assert dict(criteria.replicates[0].loci) == {"TH01": ("9.3",)}
+    assert (criteria.dropin, criteria.theta, criteria.rare_frequency) == (0.0, 0.015, 1e-5)
+    assert (criteria.threshold, criteria.candidate_dropout) == (1000.0, None)
+    assert dict(criteria.prosecution.contributors) == {"V": 0.0}
+    assert criteria.defence.unknowns == 1
+    with pytest.raises(FormatError, match="'Q' is not among"):
+        parse_profiles(text.replace('{"name": "E"}', '{"name": "Q"}', 1), "x")
+    with pytest.raises(ProfileError, match="THO9"):
+        parse_profiles(text.replace("THO1", "THO9"), "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (CMF.replace(">11.1<", ">11.9<"), r"line \d+, column \d+ \(ALLELEVALUE\): .*'11.9'"),
+        (NIEM.replace(">18<", ">1x<"), r"line 24, column 9 \(DNAAllele\): .*'>1x'"),
+        (
+            CRITERIA.replace('value="9.3"', 'value="9.x"'),
+            r"line 17, column 62 \(Allele\): .*'9.x'",
+        ),
+    ],
+)
+def test_bad_alleles_in_xml_are_named_with_their_place(text: str, says: str) -> None:
+    with pytest.raises(ProfileError, match=says):
+        parse_profiles(text, "x")
 
 
 @pytest.mark.parametrize(
