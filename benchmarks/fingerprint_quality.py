@@ -23,7 +23,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.fingerprint_extraction import compare_sets, grey, pictures
-from biomatch.errors import OptionError
+from biomatch.errors import NoFeaturesError, OptionError
 from biomatch.fingerprint import extract, quality
 
 FIGURE = Path(__file__).resolve().parent / "figures" / "fingerprint_quality.png"
@@ -49,11 +49,18 @@ def curve(missed, worst):
 
 
 def nfiq2():
-    try:
-        return np.array([quality.nfiq2(grey(path)) for _, path in pictures()], float)
-    except OptionError as error:
-        print(f"NFIQ 2 not measured: {error}")
-        return None
+    """NFIQ 2 of every print, 0 where it fails; None without the extra."""
+    values = []
+    for key, path in pictures():
+        try:
+            values.append(quality.nfiq2(grey(path)))
+        except OptionError as error:
+            print(f"NFIQ 2 not measured: {error}")
+            return None
+        except NoFeaturesError as error:
+            print(f"{key}: {error}")
+            values.append(0)
+    return np.array(values, float)
 
 
 def draw(panels):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.errors import OptionError
+from biomatch.errors import NoFeaturesError, OptionError
 from biomatch.fingerprint.minutiae import Minutiae
 from biomatch.fingerprint.parameters import MASK_SHARE
 from biomatch.fingerprint.template import BLOCK
@@ -140,6 +140,8 @@ def nfiq2(image: NDArray[np.uint8]) -> int:
     ------
     OptionError
         The extra ``nfiq2`` is not installed.
+    NoFeaturesError
+        NIST's code cannot judge this print.
     """
     import cv2
 
@@ -153,5 +155,8 @@ def nfiq2(image: NDArray[np.uint8]) -> int:
         min_quality=0.0, get_center=False, check_fingerprint=False, compute_nfiq2=True, ppi=None
     )
     png = cv2.imencode(".png", image)[1].tobytes()
-    result = nbis.new_nbis_extractor(settings).extract_minutiae(png).quality()
+    try:
+        result = nbis.new_nbis_extractor(settings).extract_minutiae(png).quality()
+    except nbis.NbisError as error:
+        raise NoFeaturesError(f"NFIQ 2 cannot judge this print ({error!r})") from error
     return int(result.score)

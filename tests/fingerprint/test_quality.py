@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from biomatch import images
+from biomatch.errors import NoFeaturesError
 from biomatch.fingerprint import quality
 from biomatch.fingerprint.minutiae import Minutiae
 
@@ -49,3 +50,9 @@ def test_score_grows_with_number_and_quality():
 
     assert score(0, 0.9) == 0
     assert 0 < score(5, 0.5) < score(20, 0.5) < score(20, 0.9) <= 100
+
+
+def test_a_print_that_nfiq2_cannot_judge_is_a_clear_error():
+    pytest.importorskip("nbis", reason="extra 'nfiq2' is not installed")
+    with pytest.raises(NoFeaturesError, match="cannot judge this print"):
+        quality.nfiq2(np.full((300, 300), 255, np.uint8))
