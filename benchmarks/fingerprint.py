@@ -264,7 +264,7 @@ def search(data: Path, count: int, probes_used: int, copies: int, size: int) -> 
         f"rank-1 {np.mean(ranked == 1):.2%}, rank-10 {np.mean((ranked > 0) & (ranked <= 10)):.2%}"
     )
     shares = np.array([0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01])
-    shares = shares[shares * len(gallery) <= size]
+    shares = shares[shares * len(gallery) <= 1.01 * size]
     recall = [np.mean(place < max(1, share * len(gallery))) for share in shares]
     for share, kept in zip(shares, recall, strict=True):
         print(f"penetration {share:.2%}: mate kept {kept:.2%}")

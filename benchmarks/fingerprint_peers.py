@@ -219,7 +219,7 @@ def main():
     systems |= nbis_systems(templates)
     systems["SecuGen records, our matcher"] = secugen()
     for text in options.scores:
-        name, _, path = text.partition("=")
+        name, _, path = text.rpartition("=")
         systems[name] = read_scores(Path(path))
     if options.save:
         save(options.save, systems)

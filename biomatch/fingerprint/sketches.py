@@ -165,7 +165,7 @@ def _directions(prints: PackedPrints) -> U8:
 
 @native
 def _nearest(
-    word: np.uint64, other: np.uint64, direction: int, limit: int, first: U64, second: U64,
+    word: np.uint64, other: np.uint64, direction: np.int64, limit: int, first: U64, second: U64,
     directions: U8, start: int, end: int,
 ) -> np.int64:  # fmt: skip
     """Least distance within the rotation limit, times 65536, plus the place of its cylinder."""
@@ -192,7 +192,7 @@ def _scan(
         start, end = offsets[rows[n]], offsets[rows[n] + 1]
         count = 0
         for i in range(len(points)):
-            direction: Any = np.int64(directions[i])
+            direction = np.int64(directions[i])
             found = _nearest(signs[i, 0], signs[i, 1], direction, limit, first, second, listed,
                              start, end)  # fmt: skip
             distance = found >> 16
