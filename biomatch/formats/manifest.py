@@ -178,13 +178,19 @@ def _check_columns(
     missing = sorted(needed - set(columns))
     if missing:
         raise FormatError(
-            f"{path}: lacks the column '{missing[0]}'; it has: {', '.join(columns) or 'none'}"
+            f"{path}: lacks the column '{missing[0]}'; it has: {_line(columns) or 'none'}"
         )
     unknown = sorted(set(columns) - allowed) if allowed is not None else []
     if unknown:
         raise FormatError(
-            f"{path}: unknown column '{unknown[0]}'; a manifest may have: {', '.join(COLUMNS)}"
+            f"{path}: unknown column '{_line(unknown[:1])}'; a manifest may have: "
+            f"{', '.join(COLUMNS)}"
         )
+
+
+def _line(columns: Iterable[object]) -> str:
+    """Name columns on one line, whatever a quoted cell holds."""
+    return " ".join(", ".join(map(str, columns)).split())[:200]
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -241,7 +247,7 @@ def _item(path: Path, line: int, row: Mapping[str, Any], default: Sample) -> Ite
 
 def _whole(where: str, name: str, text: str, low: int, high: int = 2200) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
-        raise FormatError(f"{where}: {name} '{text}' must be a whole number from {low} to {high}")
+        raise FormatError(f"{where}: {name} {text!r} must be a whole number from {low} to {high}")
     return int(text)
 
 
@@ -250,7 +256,7 @@ def _impression(where: str, text: str) -> ImpressionType:
         return ImpressionType(text.lower())
     except ValueError as error:
         kinds = ", ".join(ImpressionType)
-        raise FormatError(f"{where}: impression '{text}' must be one of {kinds}") from error
+        raise FormatError(f"{where}: impression {text!r} must be one of {kinds}") from error
 
 
 def _ppi(where: str, text: str) -> float:
@@ -259,5 +265,5 @@ def _ppi(where: str, text: str) -> float:
     except ValueError:
         value = 0.0
     if not 100 <= value <= 4000:
-        raise FormatError(f"{where}: ppi '{text}' must be a number from 100 to 4000")
+        raise FormatError(f"{where}: ppi {text!r} must be a number from 100 to 4000")
     return value

@@ -27,6 +27,10 @@ FOUND = [
     ("manifest_lines", b'{"path": "a", "ppi": ' + b"9" * 5000 + b"}\n"),
     ("manifest_lines", b'{"path": "a", "subject": "\\ud800"}\n'),
     ("manifest_table", b"path,finger\na," + b"9" * 5000 + b"\n"),
+    ("manifest_table", b'path,"cat\na.png,"\nb.png,\n'),
+    ("manifest_table", b'path,finger\na.png,"1\n\n2"\n'),
+    ("pairs", b'path_a,path_bg,"\n.png"\n'),
+    ("score_file", b'"a\nb",c\n1,2\n'),
     ("segment", b'{"format": 1, "files": ' + b"[" * 100_000),
 ]
 
