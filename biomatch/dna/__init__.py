@@ -125,6 +125,8 @@ def search(
 ) -> "list[CandidateList]":
     """Search profiles in profiles, exactly; see `biomatch.dna.candidates.search_profiles`.
 
+    Examples
+    --------
     >>> person = DnaProfile.from_alleles({"TH01": ("6", "9.3"), "FGA": ("20", "23")}, name="A")
     >>> found = search([person], [person], min_loci=2)[0]
     >>> [(candidate.rank, candidate.subject) for candidate in found]
