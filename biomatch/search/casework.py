@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -342,6 +342,8 @@ def searches(connection: Connection, case: str | None, owner: str | None) -> Ite
 def stored_answer(connection: Connection, search: str) -> CandidateList:
     """Return a past search's candidate list as it was given then, without explanations.
 
+    The last candidate's margin is NaN: the person after it was not kept.
+
     Raises
     ------
     RecordError
@@ -356,7 +358,7 @@ def stored_answer(connection: Connection, search: str) -> CandidateList:
         select(schema.candidates).where(columns.search_key == key).order_by(columns.rank)
     )
     return CandidateList(
-        candidates=tuple(_candidate(one) for one in found),
+        candidates=_with_margins([_candidate(one) for one in found]),
         probe=row.probe,
         modality=row.modality,
         coverage=_coverage(row.coverage),
@@ -364,6 +366,14 @@ def stored_answer(connection: Connection, search: str) -> CandidateList:
         versions=json.loads(row.versions),
         calibration=row.calibration,
         search_id=search,
+    )
+
+
+def _with_margins(candidates: list[Candidate]) -> tuple[Candidate, ...]:
+    scores = [one.score for one in candidates] + [float("nan")]
+    return tuple(
+        replace(one, margin=scores[place] - scores[place + 1])
+        for place, one in enumerate(candidates)
     )
 
 

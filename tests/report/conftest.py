@@ -63,7 +63,9 @@ def result(request: pytest.FixtureRequest) -> CandidateList:
     nan = math.nan
     return CandidateList(
         candidates=(
-            Candidate(1, "<b>1001</b>", "s-1", 0.81, 4.7, 1e-5, 0.002, "XA", 2, why=why),
+            Candidate(
+                1, "<b>1001</b>", "s-1", 0.81, 4.7, 1e-5, 0.002, "XA", 2, why=why, margin=0.69
+            ),
             Candidate(2, "1002", "s-2", 0.12, -1.5, nan, nan, "XA", 2, why=why),
         ),
         probe="mark 17 & co.png",

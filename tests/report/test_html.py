@@ -78,6 +78,8 @@ def test_it_says_what_a_reader_needs(result: CandidateList, picture: Any) -> Non
         "audit-9",
         "Fitted on a test set.",
         "C-7",
+        "To the next",
+        "0.69",
         "Examiner's conclusion",
         "Second examiner",
     ):

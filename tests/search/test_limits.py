@@ -54,6 +54,9 @@ def test_a_limited_search(opened, codes, flipped):
         margins = [a.score - b.score for a, b in itertools.pairwise(every)]
         assert [c.margin for c in every[:2]] == pytest.approx(margins)
         assert every[2].margin >= 0
+        kept = [c.margin for c in db.answer(every.search_id)]
+        assert kept[:2] == pytest.approx(margins)
+        assert math.isnan(kept[2])
         assert db.search(probe, modality="iris", k=1)[0].margin == pytest.approx(margins[0])
         assert [c.subject for c in db.search(probe, modality="iris", fmr=every[0].fmr)] == ["p5"]
         (answer,) = db.search_many([probe], modality="iris", fmr=every[0].fmr / 2)
