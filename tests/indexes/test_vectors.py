@@ -186,3 +186,22 @@ def test_an_old_index_without_rounded_values_answers_the_same(tmp_path: Path, ma
     again = VectorIndex.open(tmp_path)
     for a, b in zip(index.search(q, 10), again.search(q, 10), strict=True):
         assert np.array_equal(a, b)
+
+
+def test_an_old_index_without_rounding_errors_answers_the_same(tmp_path: Path, mated):
+    x, q = mated
+    index = VectorIndex.build(x, exact=False)
+    index.save(tmp_path)
+    np.save(tmp_path / module.STEPS, np.load(tmp_path / module.STEPS)[:, 0])
+    again = VectorIndex.open(tmp_path)
+    for a, b in zip(index.search(q, 10), again.search(q, 10), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_rounding_errors_are_below_their_greatest():
+    x = unit(np.random.default_rng(6), 200, 64)
+    values, steps = module._rounded(x)
+    greatest = module._with_errors(steps[:, 0], 64)[:, 1]
+    off = np.linalg.norm(x.astype(np.float64) - values * steps[:, :1].astype(np.float64), axis=1)
+    assert (off < steps[:, 1]).all()
+    assert (steps[:, 1] < greatest).all()
