@@ -165,15 +165,15 @@ def _directions(prints: PackedPrints) -> U8:
 @native
 def _nearest(
     word: np.uint64, other: np.uint64, direction: np.int64, limit: int, first: U64, second: U64,
-    directions: U8, start: int, end: int,
+    directions: U8,
 ) -> np.int64:  # fmt: skip
     """Least distance within the rotation limit, times 65536, plus the place of its cylinder."""
     best = np.int64(1) << 40
-    for j in range(start, end):
+    for j in range(len(first)):
         distance = np.int64(count_ones(word ^ first[j])) + np.int64(count_ones(other ^ second[j]))
         turn = (np.int64(directions[j]) - direction) & (DIRECTIONS - 1)
         turned = min(turn, DIRECTIONS - turn) > limit
-        key = ((distance + (np.int64(1024) if turned else np.int64(0))) << 16) + (j - start)
+        key = ((distance + (np.int64(1024) if turned else np.int64(0))) << 16) + j
         best = min(best, key)
     return best
 
@@ -189,11 +189,12 @@ def _scan(
     unit = np.float32(1 / PIXEL_STEPS)
     for n in range(len(rows)):
         start, end = offsets[rows[n]], offsets[rows[n] + 1]
+        # Slices: their places are never negative, so that the loop becomes vector instructions.
+        one, two, turned = first[start:end], second[start:end], listed[start:end]
         count = 0
         for i in range(len(points)):
             direction = np.int64(directions[i])
-            found = _nearest(signs[i, 0], signs[i, 1], direction, limit, first, second, listed,
-                             start, end)  # fmt: skip
+            found = _nearest(signs[i, 0], signs[i, 1], direction, limit, one, two, turned)
             distance = found >> 16
             if distance > MAX_DISTANCE:
                 continue

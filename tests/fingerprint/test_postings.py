@@ -88,3 +88,47 @@ def test_large_gallery_agrees_with_a_scan_and_can_be_saved(
     assert rows[0] == 250
     assert len(rows) == 50
     assert (rows >= 200).all()
+
+
+def test_lists_vote_alike_in_whatever_blocks_the_prints_are_taken():
+    """Against a plain histogram, with more prints than one block holds and a filter."""
+    dice = np.random.default_rng(3)
+    prints, listed = 40_000, 30_000
+    starts = np.array([0, 9_000, 9_000, 20_000, 20_400, listed])
+    owners = np.concatenate([np.sort(dice.integers(0, prints, n)) for n in np.diff(starts)]).astype(
+        np.uint32
+    )
+    turned = dice.integers(0, 256, listed).astype(np.uint8)
+    listed_sketches = dice.integers(0, 2**63, listed).astype(np.uint64)
+    sizes = dice.integers(1, 60, prints).astype(np.uint16)
+    visited = np.array([[0, 2], [4, 0], [3, 1]])
+    # Close to a listed sketch, or nearly none would vote.
+    sketches = listed_sketches[[5, 29_000, 20_100]] ^ np.uint64(0b1011)
+    listed_sketches[::3] = sketches[dice.integers(0, 3, len(listed_sketches[::3]))]
+    directions = np.array([0, 100, 250], np.uint8)
+    permitted = dice.random(prints) < 0.7
+
+    histogram = np.zeros((prints, postings_module.TURNS))
+    for i, row in enumerate(visited):
+        for k in np.concatenate([np.arange(starts[w], starts[w + 1]) for w in row]):
+            distance = int(sketches[i] ^ listed_sketches[k]).bit_count()
+            turn = (int(turned[k]) - int(directions[i])) % 256
+            if min(turn, 256 - turn) > 100 or not permitted[owners[k]]:
+                continue
+            left, share = divmod(turn * postings_module.TURNS, 256)
+            weight = int(WEIGHTS[distance])
+            histogram[owners[k], left] += weight * (256 - share) // 256
+            histogram[owners[k], (left + 1) % postings_module.TURNS] += weight * share // 256
+    sides = np.roll(histogram, 1, axis=1) + np.roll(histogram, -1, axis=1)
+    wanted = (10 * histogram + 6 * sides).max(axis=1) / np.sqrt(
+        np.maximum(sizes, postings_module.FEW)
+    )
+    assert np.count_nonzero(wanted) > 2_000
+
+    rating = np.empty(prints, np.float32)
+    postings_module._vote(
+        visited, sketches, directions, starts, owners, turned, listed_sketches, WEIGHTS,
+        100, permitted, sizes, rating,
+    )  # fmt: skip
+    assert prints > 2 * postings_module.PRINTS
+    np.testing.assert_allclose(rating, wanted, rtol=1e-6)
