@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.fingerprint.calibration import ScoreModel, model
-from biomatch.fingerprint.cylinders import edges_of, inside
+from biomatch.fingerprint.cylinders import SECTIONS, edges_of, inside
 from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import PackedPrints, kept_rows, pack, unpack_into
 from biomatch.fingerprint.pose import (
@@ -27,7 +27,7 @@ from biomatch.fingerprint.pose import (
     warp,
 )
 from biomatch.fingerprint.relaxation import compatibility, relax, relaxed_score
-from biomatch.fingerprint.similarity import similarities, strongest_pairs
+from biomatch.fingerprint.similarity import similarities, strongest_pairs, turn_over
 from biomatch.fingerprint.template import FingerprintTemplate
 
 __all__ = ["Match", "compare", "match", "score_rows"]
@@ -70,10 +70,11 @@ rotation; log likelihood ratio of so many pairs against chance (Poisson)."""
 
 
 class Print(NamedTuple):
-    """One print as the kernels see it."""
+    """One print as the kernels see it; `planes` are its `bits` turned over."""
 
     plain: F32
     bits: U64
+    planes: U64
     cells: U64
     edges: F32
     heads: I16
@@ -112,7 +113,9 @@ def unpack(packed: Any, row: int) -> Print:
     edges = edges_of(plain[0], plain[1], corners[::-1].astype(np.int64))
     heads, chain = np.empty(SIDE * SIDE, np.int16), np.empty(end - start, np.int16)
     lay_grid(plain, heads, chain)
-    return Print(plain, bits[start:end], cells[start:end], edges, heads, chain)
+    planes = np.empty((SECTIONS, end - start), np.uint64)
+    turn_over(bits[start:end], planes)
+    return Print(plain, bits[start:end], planes, cells[start:end], edges, heads, chain)
 
 
 @native
@@ -142,7 +145,7 @@ def workspace(size_a: int, size_b: int) -> Work:
 def consolidate(a: Print, b: Print, max_turn: float, work: Work) -> int:
     """Find the pairs that support each other; return how many were considered."""
     rows, columns = a.plain.shape[1], b.plain.shape[1]
-    similarities(a.plain[2], a.bits, a.cells, b.plain[2], b.bits, b.cells, max_turn, work.matrix)
+    similarities(a.plain[2], a.bits, a.cells, b.plain[2], b.planes, b.cells, max_turn, work.matrix)
     most = min(2 * max(rows, columns), MAX_PAIRS)
     count = strongest_pairs(work.matrix, rows, columns, most, work.first, work.second, work.value)
     for p in range(count):

@@ -19,9 +19,9 @@ from biomatch.types import BoolArray, FloatArray, RowArray
 __all__ = ["FingerprintGallery", "FingerprintOptions"]
 
 SKETCHED_FROM = 5000
-"""Fewer prints have all their votes counted exactly: some 100 ms of one core."""
+"""Fewer prints have all their votes counted exactly: some 60 ms of one core."""
 LISTED_FROM = 125_000
-"""Up to so many prints have all their sketches scanned: some 350 ms of one core."""
+"""Up to so many prints have all their sketches scanned: some 300 ms of one core."""
 THINNED = 100_000
 """Prints that inverted lists leave of a larger gallery."""
 RECOUNT = 4

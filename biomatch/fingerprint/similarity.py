@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from biomatch.fingerprint.cylinders import CELLS, SECTIONS
 from biomatch.fingerprint.kernels import native
 
-__all__ = ["count_ones", "similarities", "strongest_pairs"]
+__all__ = ["count_ones", "liken", "similarities", "strongest_pairs", "turn_over"]
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -36,44 +36,69 @@ def count_ones(typingctx: Any, word: Any) -> Any:  # noqa: ARG001 - numba calls 
 
 
 @native
+def turn_over(bits: U64, out: U64) -> None:
+    """Write bits (n, SECTIONS), a row a cylinder, as a row a section into `out`.
+
+    `out` has shape (SECTIONS, n or more).
+    """
+    for k in range(out.shape[0]):
+        line = out[k, : len(bits)]
+        for j in range(len(line)):
+            line[j] = bits[j, k]
+
+
+@native
+def liken(
+    bits: U64, cells: np.uint64, listed: U64, listed_cells: U64, least: int, out: F32
+) -> None:
+    """Similarity of one cylinder with every one of a print, 0 to 1, into `out` (n,).
+
+    ``1 - |a - b| / (|a| + |b|)`` over the cells valid in both (MCC paper, equation 14, on
+    bits); 0 where fewer than `least` cells are common. `listed` is turned over, shape
+    (SECTIONS, n or more), so that the loop becomes vector instructions.
+    """
+    n = len(listed_cells)
+    a0, a1, a2, a3, a4, a5 = bits[0], bits[1], bits[2], bits[3], bits[4], bits[5]
+    l0, l1, l2 = listed[0, :n], listed[1, :n], listed[2, :n]
+    l3, l4, l5 = listed[3, :n], listed[4, :n], listed[5, :n]
+    for j in range(n):
+        common = cells & listed_cells[j]
+        b0, b1, b2, b3, b4, b5 = l0[j], l1[j], l2[j], l3[j], l4[j], l5[j]
+        ones_a = (
+            count_ones(a0 & common) + count_ones(a1 & common) + count_ones(a2 & common)
+            + count_ones(a3 & common) + count_ones(a4 & common) + count_ones(a5 & common)
+        )  # fmt: skip
+        ones_b = (
+            count_ones(b0 & common) + count_ones(b1 & common) + count_ones(b2 & common)
+            + count_ones(b3 & common) + count_ones(b4 & common) + count_ones(b5 & common)
+        )  # fmt: skip
+        shared = (
+            count_ones(a0 & b0) + count_ones(a1 & b1) + count_ones(a2 & b2)
+            + count_ones(a3 & b3) + count_ones(a4 & b4) + count_ones(a5 & b5)
+        )  # fmt: skip
+        length = ROOTS[ones_a] + ROOTS[ones_b]
+        alike = np.float32(1) - ROOTS[ones_a + ones_b - 2 * shared] / max(length, ROOTS[1])
+        known = length > 0 and count_ones(common) >= least
+        out[j] = alike if known else np.float32(0)
+
+
+@native
 def similarities(
     angle_a: F32, bits_a: U64, cells_a: U64, angle_b: F32, bits_b: U64, cells_b: U64,
     max_turn: float, out: F32,
 ) -> None:  # fmt: skip
-    """Similarity of every cylinder of a with every one of b, 0 to 1, into `out` (a, b).
+    """Similarity (see `liken`) of every cylinder of a with every one of b into `out` (a, b).
 
-    ``1 - |a - b| / (|a| + |b|)`` over the cells valid in both (MCC paper, equation 14, on
-    bits). 0 where the directions differ by more than `max_turn` radians, where a cylinder is
-    unusable, or where too few cells are common.
+    `bits_a` has a row a cylinder, `bits_b` is turned over. 0 where the directions differ by
+    more than `max_turn` radians, where a cylinder is unusable, or where too few cells are common.
     """
     limit, half = np.float32(max_turn), np.float32(math.pi)
     for i in range(len(cells_a)):
-        own, angle, line = cells_a[i], angle_a[i], out[i]
-        a0, a1, a2 = bits_a[i, 0], bits_a[i, 1], bits_a[i, 2]
-        a3, a4, a5 = bits_a[i, 3], bits_a[i, 4], bits_a[i, 5]
+        line = out[i, : len(cells_b)]
+        liken(bits_a[i], cells_a[i], bits_b, cells_b, MIN_COMMON, line)
         for j in range(len(cells_b)):
-            line[j] = 0
-            turn = half - abs(half - abs(angle - angle_b[j]))
-            common = own & cells_b[j]
-            if turn > limit or count_ones(common) < MIN_COMMON:
-                continue
-            b0, b1, b2 = bits_b[j, 0], bits_b[j, 1], bits_b[j, 2]
-            b3, b4, b5 = bits_b[j, 3], bits_b[j, 4], bits_b[j, 5]
-            ones_a = (
-                count_ones(a0 & common) + count_ones(a1 & common) + count_ones(a2 & common)
-                + count_ones(a3 & common) + count_ones(a4 & common) + count_ones(a5 & common)
-            )  # fmt: skip
-            ones_b = (
-                count_ones(b0 & common) + count_ones(b1 & common) + count_ones(b2 & common)
-                + count_ones(b3 & common) + count_ones(b4 & common) + count_ones(b5 & common)
-            )  # fmt: skip
-            shared = (
-                count_ones(a0 & b0) + count_ones(a1 & b1) + count_ones(a2 & b2)
-                + count_ones(a3 & b3) + count_ones(a4 & b4) + count_ones(a5 & b5)
-            )  # fmt: skip
-            length = ROOTS[ones_a] + ROOTS[ones_b]
-            if length > 0:
-                line[j] = np.float32(1) - ROOTS[ones_a + ones_b - 2 * shared] / length
+            turn = half - abs(half - abs(angle_a[i] - angle_b[j]))
+            line[j] = np.float32(0) if turn > limit else line[j]
 
 
 @native

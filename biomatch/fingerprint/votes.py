@@ -12,9 +12,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.fingerprint.cylinders import SECTIONS
 from biomatch.fingerprint.kernels import native
 from biomatch.fingerprint.packing import ANGLE_STEPS, PIXEL_STEPS
-from biomatch.fingerprint.similarity import ROOTS, count_ones
+from biomatch.fingerprint.similarity import liken, turn_over
 
 __all__ = ["FEW", "ROWS", "TURNS", "rated", "scan"]
 
@@ -39,36 +40,14 @@ FEW = 8
 
 
 @native
-def _likest(bits: U64, cells: np.uint64, listed: U64, listed_cells: U64, points: U16,
-            direction: int, limit: int, start: int,
-            end: int) -> tuple[int, np.float32]:  # fmt: skip
-    """Most similar cylinder among rows `start` to `end`: its row (-1 = none) and similarity."""
+def _likest(alike: F32, points: U16, direction: int, limit: int) -> tuple[int, np.float32]:
+    """Most similar of a print's cylinders within the rotation limit: its row (-1 = none)."""
     best, choice = np.float32(0), -1
-    a0, a1, a2, a3, a4, a5 = bits[0], bits[1], bits[2], bits[3], bits[4], bits[5]
-    for j in range(start, end):
-        turn = (int(points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
-        if min(turn, ANGLE_STEPS - turn) > limit:
-            continue
-        common = cells & listed_cells[j]
-        b0, b1, b2 = listed[j, 0], listed[j, 1], listed[j, 2]
-        b3, b4, b5 = listed[j, 3], listed[j, 4], listed[j, 5]
-        ones = (
-            count_ones(a0 & common) + count_ones(a1 & common) + count_ones(a2 & common)
-            + count_ones(a3 & common) + count_ones(a4 & common) + count_ones(a5 & common)
-        )  # fmt: skip
-        others = (
-            count_ones(b0 & common) + count_ones(b1 & common) + count_ones(b2 & common)
-            + count_ones(b3 & common) + count_ones(b4 & common) + count_ones(b5 & common)
-        )  # fmt: skip
-        shared = (
-            count_ones(a0 & b0) + count_ones(a1 & b1) + count_ones(a2 & b2)
-            + count_ones(a3 & b3) + count_ones(a4 & b4) + count_ones(a5 & b5)
-        )  # fmt: skip
-        length = ROOTS[ones] + ROOTS[others]
-        if length > 0:
-            similarity = np.float32(1) - ROOTS[ones + others - 2 * shared] / length
-            if similarity > best:
-                best, choice = similarity, j
+    for j in range(len(alike)):
+        if alike[j] > best:
+            turn = (int(points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
+            if min(turn, ANGLE_STEPS - turn) <= limit:
+                best, choice = alike[j], j
     return choice, best
 
 
@@ -150,22 +129,29 @@ def scan(points: U16, bits: U64, cells: U64, offsets: I64, gallery_points: U16,
     votes = np.empty((ROWS, len(cells)), np.float32)
     limit = int(max_turn / (2 * math.pi) * ANGLE_STEPS)
     unit = np.float32(1 / PIXEL_STEPS)
+    widest = 0
+    for row in rows:
+        widest = max(widest, offsets[row + 1] - offsets[row])
+    planes, similarity = np.empty((SECTIONS, widest), np.uint64), np.empty(widest, np.float32)
     for n in range(len(rows)):
         start, end = offsets[rows[n]], offsets[rows[n] + 1]
+        listed, listed_points = gallery_cells[start:end], gallery_points[start:end]
+        alike = similarity[: end - start]
+        turn_over(gallery_bits[start:end], planes)
         usable = 0
-        for j in range(start, end):
-            usable += gallery_cells[j] != 0
+        for j in range(len(listed)):
+            usable += listed[j] != 0
         count = 0
         for i in range(len(cells)):
             direction = int(points[i, 2] >> 2)
-            j, similarity = _likest(bits[i], cells[i], gallery_bits, gallery_cells,
-                                    gallery_points, direction, limit, start, end)  # fmt: skip
+            liken(bits[i], cells[i], planes, listed, 0, alike)
+            j, highest = _likest(alike, listed_points, direction, limit)
             if j >= 0:
-                turn = (int(gallery_points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
+                turn = (int(listed_points[j, 2] >> 2) - direction) & (ANGLE_STEPS - 1)
                 votes[0, count] = turn * np.float32(TURNS / ANGLE_STEPS)
-                votes[1, count] = similarity * similarity * similarity
+                votes[1, count] = highest * highest * highest
                 votes[2, count], votes[3, count] = points[i, 0] * unit, points[i, 1] * unit
-                votes[4, count] = gallery_points[j, 0] * unit
-                votes[5, count] = gallery_points[j, 1] * unit
+                votes[4, count] = listed_points[j, 0] * unit
+                votes[5, count] = listed_points[j, 1] * unit
                 count += 1
         out[n] = rated(votes, count, histogram) / math.sqrt(max(usable, FEW))
