@@ -3,7 +3,7 @@
     python benchmarks/fingerprint.py accuracy [--extractor leader] [--data DIR]
     python benchmarks/fingerprint.py speed
     python benchmarks/fingerprint.py search --distractors 100000
-    python benchmarks/fingerprint.py search --copies 10 --shortlist 1000 --probes 40
+    python benchmarks/fingerprint.py search --distractors 1000000 --shortlist 1000
 
 `accuracy` extracts all prints and evaluates them as ``biomatch evaluate fingerprint`` does, with
 bootstrap intervals over fingers; `speed` and the searches use LEADER's stored minutiae.
@@ -15,7 +15,6 @@ import platform
 import resource
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from biomatch.evaluation import metrics  # noqa: E402
 from biomatch.fingerprint import FingerprintTemplate, Minutiae, comparison  # noqa: E402
 from biomatch.fingerprint.gallery import FingerprintGallery  # noqa: E402
 from biomatch.fingerprint.packing import PackedPrints, pack, pack_points  # noqa: E402
-from biomatch.fingerprint.postings import Postings  # noqa: E402
 
 FIGURES = ROOT / "benchmarks/figures"
 DATA = ROOT.parent / "shared/data/fingerprint"
@@ -186,43 +184,7 @@ def filled(data: Path, count: int) -> tuple[PackedPrints, list[FingerprintTempla
     return packed, [templates[k] for k in probes], mates
 
 
-def copied(gallery: FingerprintGallery, copies: int) -> FingerprintGallery:
-    """Put copies of a gallery and its indexes behind each other, as one gallery.
-
-    A search costs what it costs among as many different prints; a mate with r prints above it
-    has ``copies * r`` above it, as is to be expected of a gallery so much larger.
-    """
-    prints, lists = gallery.prints, Postings.build(gallery.prints)
-    used, corners, count = len(prints.points), len(prints.outline), len(prints)
-
-    def shifted(offsets: np.ndarray, step: int) -> np.ndarray:
-        starts = [offsets[:-1] + step * k for k in range(copies)]
-        return np.concatenate([*starts, [step * copies]])
-
-    def tile(array: np.ndarray) -> np.ndarray:
-        return np.tile(array, (copies,) + (1,) * (array.ndim - 1))
-
-    many = PackedPrints(
-        shifted(prints.offsets, used), tile(prints.points), tile(prints.bits),
-        tile(prints.cells), shifted(prints.outline_offsets, corners), tile(prints.outline),
-    )  # fmt: skip
-    sketches = replace(
-        gallery.sketches,
-        **{k: tile(getattr(gallery.sketches, k)) for k in ("first", "second", "directions")},
-        sizes=tile(lists.sizes),
-    )
-    word = np.repeat(np.arange(len(lists.words), dtype=np.int16), np.diff(lists.starts))
-    order = np.argsort(tile(word), kind="stable")
-    owners = np.concatenate([lists.owners + np.uint32(count * k) for k in range(copies)])
-    postings = replace(
-        lists, starts=copies * lists.starts, owners=owners[order],
-        directions=tile(lists.directions)[order], sketches=tile(lists.sketches)[order],
-        sizes=tile(lists.sizes),
-    )  # fmt: skip
-    return FingerprintGallery(many, sketches, postings)
-
-
-def search(data: Path, count: int, probes_used: int, copies: int, size: int) -> None:
+def search(data: Path, count: int, probes_used: int, size: int) -> None:
     start = time.process_time()
     packed, probes, mates = filled(data, count)
     made = time.process_time() - start
@@ -230,9 +192,6 @@ def search(data: Path, count: int, probes_used: int, copies: int, size: int) -> 
     gallery = FingerprintGallery.of(packed)
     indexed = time.process_time() - start
     print(f"## search in {len(packed):,} prints, {about()}")
-    if copies > 1:
-        gallery = copied(gallery, copies)
-        print(f"{copies} copies of each: {len(gallery):,} prints")
     print(
         f"generated and packed in {made:.0f} CPU-s, indexed in {indexed:.0f} CPU-s; "
         f"{packed.nbytes / len(packed):,.0f} bytes a print, with the index "
@@ -245,14 +204,13 @@ def search(data: Path, count: int, probes_used: int, copies: int, size: int) -> 
     start = time.process_time()
     lists = [gallery.shortlist([probe], size)[0] for probe in probes]
     stage_1 = (time.process_time() - start) / len(probes)
-    base = len(packed)
-    place = np.array([_place(rows % base, mate) for rows, mate in zip(lists, mates, strict=True)])
+    place = np.array([_place(rows, mate) for rows, mate in zip(lists, mates, strict=True)])
     start = time.process_time()
     ranks = []
     for probe, rows, mate in zip(probes, lists, mates, strict=True):
         scores = gallery.compare(probe, rows)
-        own = scores[rows % base == mate]
-        ranks.append(int((scores[rows % base != mate] >= own[0]).sum()) + 1 if len(own) else 0)
+        own = scores[rows == mate]
+        ranks.append(int((scores[rows != mate] >= own[0]).sum()) + 1 if len(own) else 0)
     stage_2 = (time.process_time() - start) / len(probes)
     ranked = np.array(ranks)
     print(
@@ -269,8 +227,7 @@ def search(data: Path, count: int, probes_used: int, copies: int, size: int) -> 
     for share, kept in zip(shares, recall, strict=True):
         print(f"penetration {share:.2%}: mate kept {kept:.2%}")
     _draw(shares, recall, len(gallery))
-    if copies == 1:
-        _settle_lost(gallery, probes, mates, place, ranked)
+    _settle_lost(gallery, probes, mates, place, ranked)
 
 
 def _place(rows: np.ndarray, mate: int) -> float:
@@ -325,7 +282,6 @@ def main() -> None:
     options.add_argument("--extractor", default="leader")
     options.add_argument("--distractors", type=int, default=100_000)
     options.add_argument("--probes", type=int, default=200)
-    options.add_argument("--copies", type=int, default=1, help="of the gallery, see `copied`")
     options.add_argument("--shortlist", type=int, default=0, help="0 = 1 %% of the gallery")
     chosen = options.parse_args()
     if chosen.part == "accuracy":
@@ -333,7 +289,7 @@ def main() -> None:
     elif chosen.part == "speed":
         speed(chosen.data)
     else:
-        search(chosen.data, chosen.distractors, chosen.probes, chosen.copies, chosen.shortlist)
+        search(chosen.data, chosen.distractors, chosen.probes, chosen.shortlist)
 
 
 if __name__ == "__main__":
