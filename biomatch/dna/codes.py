@@ -10,7 +10,7 @@ code is `OVERFLOW`, which says nothing: these few genotypes are kept as tokens b
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +129,10 @@ class CodeBook:
         if len(self._tokens[column]) < len(self.alleles[column]):
             self._tokens[column] = tuple(decode(number) for number in self.alleles[column])
         return self._tokens[column]
+
+    def allele_codes(self, column: int) -> Mapping[int, int]:
+        """Allele number -> code, for the alleles of a locus."""
+        return self._allele_codes[column]
 
     def lookup(self) -> NDArray[np.uint8]:
         """Code of every allele number, (columns, 10000) uint8, 0 where there is none."""

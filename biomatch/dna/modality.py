@@ -64,14 +64,21 @@ class SearchGallery:
         A search for the same person returns all hits, however many; `size` bounds only
         searches for relatives and contributors.
         """
+        return [rows for rows, _ in self.best(probes, size, allowed=allowed, options=options)]
+
+    def best(
+        self,
+        probes: Sequence[DnaProfile],
+        size: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        options: object | None = None,
+    ) -> list[tuple[RowArray, NDArray[np.float64]]]:
+        """Return the rows of `shortlist` with their log10 LRs."""
         chosen = _options(options)
         if chosen.relation is not None or chosen.mixture is not None:
             return [self._scanned(probe, max(size, 1), allowed, chosen) for probe in probes]
-        found = self.gallery.search(probes, chosen.rules, allowed=allowed)
-        return [
-            rows[np.argsort(-self.compare(probe, rows, options=chosen), kind="stable")]
-            for probe, rows in zip(probes, found, strict=True)
-        ]
+        return self.gallery.search_scored(probes, chosen.rules, chosen.scores, allowed=allowed)
 
     def _scanned(
         self,
@@ -79,8 +86,8 @@ class SearchGallery:
         size: int,
         allowed: NDArray[np.bool_] | None,
         options: DnaOptions,
-    ) -> RowArray:
-        """Best relatives or contributors of one probe."""
+    ) -> tuple[RowArray, NDArray[np.float64]]:
+        """Best relatives or contributors of one probe, and their log10 LRs."""
         if options.mixture is not None:
             return contributors(
                 self.gallery,
@@ -91,7 +98,7 @@ class SearchGallery:
                 keep=size,
                 min_log10_lr=options.min_log10_lr,
                 allowed=allowed,
-            )[0]
+            )
         return relatives(
             self.gallery,
             probe,
@@ -103,7 +110,7 @@ class SearchGallery:
             min_loci=options.min_loci,
             max_exclusions=options.max_exclusions,
             allowed=allowed,
-        )[0]
+        )
 
     def compare(
         self, probe: DnaProfile, rows: RowArray, *, options: object | None = None
