@@ -762,7 +762,6 @@ def frequencies(
 ) -> None:
     """List frequency tables, or the content of one."""
     from biomatch.dna.frequencies import Frequencies
-    from biomatch.dna.loci import canonical
 
     if source is None:
         shipped = Frequencies.available()
@@ -773,17 +772,29 @@ def frequencies(
         ]
     else:
         found = Frequencies.find(source, populations)
-        place = None if locus is None else canonical(locus, found[0].loci)
+        place = _table_locus(locus, found) if locus else None
         rows = [row for table in found for row in _frequency_rows(table, place)]
     emit(rows, format_)
 
 
-def _frequency_rows(table: "Frequencies", locus: str | None) -> list[dict[str, Any]]:
+def _table_locus(spelling: str, tables: "Sequence[Frequencies]") -> str:
+    """Name in the tables of the locus asked for; some of them have it."""
+    from biomatch.dna.loci import canonical
     from biomatch.errors import ProfileError
 
+    try:
+        locus = canonical(spelling, tables[0].loci)
+    except ProfileError as error:
+        raise click.BadParameter(str(error), param_hint="--locus") from error
+    if not any(locus in table for table in tables):
+        raise click.BadParameter(f"{locus}: not in the frequency table", param_hint="--locus")
+    return locus
+
+
+def _frequency_rows(table: "Frequencies", locus: str | None) -> list[dict[str, Any]]:
+    if locus is not None and locus not in table:
+        return []
     if locus is not None:
-        if locus not in table:
-            raise ProfileError(f"{locus}: not in the frequency table {table}")
         return [
             {"population": table.population, "allele": allele, "frequency": frequency}
             for allele, frequency in table.table[locus].items()

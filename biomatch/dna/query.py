@@ -258,7 +258,7 @@ class MatchQuery:
         """
         totals = np.zeros((len(populations), len(rows)))
         if not len(rows):
-            return totals.min(axis=0, initial=np.inf)
+            return np.zeros(0)
         for number, locus in enumerate(self.loci):
             codes = self._columns.codes[self._own[number]][rows]
             seen, places = self._seen(number, codes)

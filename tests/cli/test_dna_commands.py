@@ -210,7 +210,7 @@ def test_lists(run):
         kit for kit in kits if kit["kit"] == "GlobalFiler"
     ).items()
     assert rows(run("kits", "GlobalFiler", "--format", "csv"))[0]["locus"] == "D3S1358"
-    run("kits", "nothing", code=1)
+    run("kits", "nothing", code=2)
     tables = rows(run("frequencies", "--format", "csv"))
     assert {row["table"] for row in tables} == {"nist1036", "fbi2016", "uk-dna17", "norstr2023"}
     th01 = rows(
@@ -224,3 +224,18 @@ def test_lists(run):
     assert "pruem-2008" in run("rules")
     assert "2008/616/JHA" in run("rules", "pruem-2008")
     run("rules", "strict", code=2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("kits", "NoSuchKit"),
+        ("frequencies", "nowhere"),
+        ("frequencies", "nist1036", "--locus", "D99S99"),
+        ("frequencies", "nist1036", "--locus", "DYS19"),
+        ("frequencies", "nist1036", "--population", "Martian"),
+        ("rules", "nowhere"),
+    ],
+)
+def test_a_name_that_nothing_has_is_wrong_usage(run, arguments):
+    run(*arguments, code=2)
