@@ -31,7 +31,14 @@ from biomatch.dna.loci import BY_NAME
 from biomatch.dna.matching import LocusComparison, LocusResult, compare_locus, compatible
 from biomatch.dna.rules import Stringency
 
-__all__ = ["Genotypes", "ProbeLocus", "outcome", "pack_flags", "probe_locus"]
+__all__ = [
+    "Genotypes",
+    "ProbeLocus",
+    "allele_pairs",
+    "outcome",
+    "pack_flags",
+    "probe_locus",
+]
 
 Tokens = tuple[str, ...]
 Kinds = NDArray[np.uint8]
@@ -255,12 +262,15 @@ def _ordinary(low: int, high: int, named: set[str]) -> list[str]:
 
 
 @lru_cache(maxsize=512)
-def _pairs(alleles: int) -> NDArray[np.uint16]:
-    """Codes of all genotypes of so many alleles."""
+def allele_pairs(
+    alleles: int,
+) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
+    """Codes of all genotypes of so many alleles, and places of each one's two alleles, from 0."""
     first, second = np.triu_indices(alleles)
     codes = ((first + 1) | np.where(first == second, 0, second + 1) << 8).astype(np.uint16)
-    codes.flags.writeable = False
-    return codes
+    for array in (codes, first, second):
+        array.flags.writeable = False
+    return codes, first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,7 +304,7 @@ class Genotypes:
             columns.book.alleles, columns.book.interned, sample, strict=True
         ):
             irregular = np.arange(IRREGULAR, IRREGULAR + len(interned)).astype(np.uint16)
-            parts.append(np.append(_pairs(len(alleles)), irregular))
+            parts.append(np.append(allele_pairs(len(alleles))[0], irregular))
             counts = census(frozen(column))
             total = max(1, int(counts.sum()))
             shares.append((counts[parts[-1]] / total).astype(np.float32))

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from biomatch.dna import files
 from biomatch.dna.adventitious import adventitious_probability
 from biomatch.dna.familial import (
+    ProbeRatios,
     ScanTables,
     contributors,
-    kinship_tables,
-    mixture_tables,
+    kinship_ratios,
+    mixture_ratios,
     relatives,
 )
 from biomatch.dna.gallery import DnaGallery
@@ -98,6 +99,7 @@ class SearchGallery:
                 keep=size,
                 min_log10_lr=options.min_log10_lr,
                 allowed=allowed,
+                ratios=self._ratios(probe, options),
             )
         return relatives(
             self.gallery,
@@ -110,6 +112,7 @@ class SearchGallery:
             min_loci=options.min_loci,
             max_exclusions=options.max_exclusions,
             allowed=allowed,
+            ratios=self._ratios(probe, options),
         )
 
     def compare(
@@ -120,18 +123,22 @@ class SearchGallery:
         rows = np.ascontiguousarray(rows, np.int64)
         if chosen.relation is None and chosen.mixture is None:
             return self.gallery.match_scores(probe, chosen.rules, rows, chosen.scores)
-        values = self._tables(probe, chosen).scores(rows)
+        tables = ScanTables(self.gallery.columns, self._ratios(probe, chosen))
+        values = tables.scores(rows)
         values[values < chosen.min_log10_lr] = -np.inf
         return values
 
-    def _tables(self, probe: DnaProfile, options: DnaOptions) -> ScanTables:
-        columns = self.gallery.columns
-        if options.mixture is not None:
-            return mixture_tables(
-                columns, probe, options.tables, known=options.known, model=options.mixture
-            )
-        relation = str(options.relation)
-        return kinship_tables(columns, probe, relation, options.tables, options.theta)
+    def _ratios(self, probe: DnaProfile, options: DnaOptions) -> ProbeRatios:
+        """Tables of a search for relatives or contributors, made once a probe."""
+
+        def make() -> ProbeRatios:
+            tables, theta = options.tables, options.theta
+            if options.mixture is not None:
+                return mixture_ratios(probe, tables, known=options.known, model=options.mixture)
+            return kinship_ratios(probe, str(options.relation), tables, theta)
+
+        made: ProbeRatios = options.prepared.of(probe, make)
+        return made
 
     def save(self, folder: Path) -> None:
         """Write .npy, .json and FAISS files into an existing, empty folder."""

@@ -1,6 +1,7 @@
 """Options of a DNA search, checked by name."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,34 @@ MUTATION_RATE = 0.002
 
 A convention of the order of magnitude of an STR mutation per meiosis, not a measured rate.
 """
+
+_PROBES = 256
+
+
+class Prepared:
+    """What was made ready for the last probes of a search, so that its parts need not do it again.
+
+    It is left behind when options are sent to another process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[int, tuple[DnaProfile, Any]] = {}
+
+    def __reduce__(self) -> tuple[type["Prepared"], tuple[()]]:
+        return Prepared, ()
+
+    def of(self, probe: DnaProfile, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned for this very probe, now or before."""
+        known = self._made.get(id(probe))
+        if known is not None and known[0] is probe:
+            return known[1]
+        made = make()
+        with self._lock:
+            self._made[id(probe)] = probe, made
+            while len(self._made) > _PROBES:
+                self._made.pop(next(iter(self._made)))
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +82,8 @@ class DnaOptions:
     scores
         log10 LR of one locus for *same person*, one function a population table; made once, so
         that all parts of a database share what it remembers.
+    prepared
+        Tables of the last probes, shared likewise.
     """
 
     rules: RuleSet
@@ -66,6 +97,7 @@ class DnaOptions:
     mixture: MixtureModel | None = None
     known: tuple[DnaProfile, ...] = ()
     scores: tuple[LocusScore, ...] = field(init=False, compare=False, repr=False)
+    prepared: Prepared = field(default_factory=Prepared, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the score functions."""

@@ -5,14 +5,13 @@ spread over the genotype codes of one gallery. Kernels read tables with a place 
 They are laid out when a kernel is called, on a desk that each thread has once.
 """
 
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.dna.codes import OVERFLOW, Columns
+from biomatch.dna.desk import DESK
 from biomatch.dna.filter import FilterIndex, ProbeTable
 from biomatch.dna.kernels import (
     IRREGULAR,
@@ -40,23 +39,6 @@ _UNSAID = 1 << 8 | 1 << 16  # compared, matched: a genotype without a code passe
 
 DEVIATIONS = 0
 """Counter of mismatched loci (Pruem: deviating alleles); 1 counts loci compared, 2 matched."""
-
-
-class _Desk(threading.local):
-    """Tables of one thread, used anew by every kernel call."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, NDArray[Any]] = {}
-
-    def table(self, name: str, loci: int, dtype: type[np.generic]) -> NDArray[Any]:
-        """Return a table (loci, 65536) with whatever it held before."""
-        known = self._tables.get(name)
-        if known is None or len(known) < loci:
-            known = self._tables[name] = np.zeros((loci, OVERFLOW + 1), dtype)
-        return known[:loci]
-
-
-_DESK = _Desk()
 
 
 class MatchQuery:
@@ -135,7 +117,7 @@ class MatchQuery:
 
     def _outcomes(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """Columns in the order to visit them, and each one's packed counters by code."""
-        table = _DESK.table("outcomes", len(self.loci), np.uint32)
+        table = DESK.table("outcomes", len(self.loci), np.uint32)
         columns = self._own[self._order]
         lay_out(self._listed, columns, self._places[self._order], self._flags, _UNSAID, table)
         return columns, table
@@ -149,7 +131,7 @@ class MatchQuery:
         tested = self._order[: self._enough()]
         forms = np.zeros(len(tested), np.int64)
         values = np.zeros((len(tested), 3), np.uint16)
-        tables = _DESK.table("tests", len(tested), np.uint8)
+        tables = DESK.table("tests", len(tested), np.uint8)
         for k, number in enumerate(tested.tolist()):
             forms[k] = self._form(number, values[k], tables[k])
         columns, outcomes = self._outcomes()
