@@ -137,7 +137,7 @@ class SearchGallery:
                 return mixture_ratios(probe, tables, known=options.known, model=options.mixture)
             return kinship_ratios(probe, str(options.relation), tables, theta)
 
-        made: ProbeRatios = options.prepared.of(probe, make)
+        made: ProbeRatios = options.prepared.of("ratios", probe, make)
         return made
 
     def save(self, folder: Path) -> None:
@@ -243,17 +243,7 @@ class DnaModality:
             "score": chosen.sentence,
             "note": "a candidate is not an identification",
         }
-        try:
-            rarity = least_favourable(probe, chosen.tables, chosen.theta, chosen.formula)
-            told["random_match_probability"] = rarity.probability
-            told["rarity"] = rarity.as_dict()
-        except ProfileError as error:
-            told["random_match_probability"] = None
-            told["rarity"] = str(error)
-        if chosen.mixture is None and chosen.relation is None:
-            told["adventitious_probability"] = adventitious_probability(
-                probe, chosen.tables, chosen.rules, chosen.theta
-            )
+        told |= chosen.prepared.of("rarity", probe, lambda: _rarity(probe, chosen))
         if chosen.mixture is not None:
             told["mixture"] = self._mixture(probe, reference, chosen, chosen.mixture)
         if chosen.relation is not None:
@@ -287,6 +277,22 @@ class DnaModality:
                 "consistent": y.consistent,
             },
         }
+
+
+def _rarity(probe: DnaProfile, options: DnaOptions) -> dict[str, Any]:
+    """How rare the probe is, and how often the rule reports a stranger."""
+    told: dict[str, Any] = {"random_match_probability": None}
+    try:
+        rarity = least_favourable(probe, options.tables, options.theta, options.formula)
+        told["random_match_probability"] = rarity.probability
+        told["rarity"] = rarity.as_dict()
+    except ProfileError as error:
+        told["rarity"] = str(error)
+    if options.mixture is None and options.relation is None:
+        told["adventitious_probability"] = adventitious_probability(
+            probe, options.tables, options.rules, options.theta
+        )
+    return told
 
 
 MODALITY = DnaModality()

@@ -24,7 +24,7 @@ MUTATION_RATE = 0.002
 A convention of the order of magnitude of an STR mutation per meiosis, not a measured rate.
 """
 
-_PROBES = 256
+_KEPT = 256
 
 
 class Prepared:
@@ -35,20 +35,21 @@ class Prepared:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[int, tuple[DnaProfile, Any]] = {}
+        self._made: dict[tuple[str, int], tuple[DnaProfile, Any]] = {}
 
     def __reduce__(self) -> tuple[type["Prepared"], tuple[()]]:
         return Prepared, ()
 
-    def of(self, probe: DnaProfile, make: Callable[[], Any]) -> Any:
+    def of(self, what: str, probe: DnaProfile, make: Callable[[], Any]) -> Any:
         """Return what `make` returned for this very probe, now or before."""
-        known = self._made.get(id(probe))
+        key = what, id(probe)
+        known = self._made.get(key)
         if known is not None and known[0] is probe:
             return known[1]
         made = make()
         with self._lock:
-            self._made[id(probe)] = probe, made
-            while len(self._made) > _PROBES:
+            self._made[key] = probe, made
+            while len(self._made) > _KEPT:
                 self._made.pop(next(iter(self._made)))
         return made
 
@@ -83,7 +84,7 @@ class DnaOptions:
         log10 LR of one locus for *same person*, one function a population table; made once, so
         that all parts of a database share what it remembers.
     prepared
-        Tables of the last probes, shared likewise.
+        Tables and figures of the last probes, shared likewise.
     """
 
     rules: RuleSet

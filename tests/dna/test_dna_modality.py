@@ -153,12 +153,17 @@ def test_what_is_made_for_a_probe_is_made_once_and_does_not_travel() -> None:
     options = MODALITY.options({"relation": "full-sib", "population": "Cauc"})
     made: list[int] = []
     for probe in (*everyone, *everyone):
-        assert options.prepared.of(probe, lambda p=probe: made.append(1) or p.name) == probe.name
+        assert (
+            options.prepared.of("name", probe, lambda p=probe: made.append(1) or p.name)
+            == probe.name
+        )
     assert len(made) == len(everyone)
     twin = MODALITY.loads(MODALITY.dumps(everyone[0]))
-    assert options.prepared.of(twin, lambda: "twin") == "twin"  # only the very same object counts
+    assert (
+        options.prepared.of("name", twin, lambda: "twin") == "twin"
+    )  # only the very same object counts
     again = pickle.loads(pickle.dumps(options))
-    assert again.prepared.of(everyone[0], lambda: "anew") == "anew"
+    assert again.prepared.of("name", everyone[0], lambda: "anew") == "anew"
 
 
 def test_options_are_checked_and_travel() -> None:
