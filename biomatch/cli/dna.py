@@ -506,22 +506,27 @@ def _kinship_rows(
         "biomatch dna missing family.ped relatives.csv remains.csv --missing MP",
         "biomatch dna missing family.ped relatives.csv remains.csv --missing MP "
         "--mutation stepwise --rate2 1e-5",
+        "biomatch dna missing disaster.fam",
     )
 )
 @click.argument("pedigree", type=FILE)
-@click.argument("relatives", type=FILE)
-@click.argument("remains", type=FILE)
-@click.option("--missing", "missing", required=True, help="Name of the missing member.")
+@click.argument("relatives", type=FILE, required=False)
+@click.argument("remains", type=FILE, required=False)
+@click.option(
+    "--missing", "missing", help="Name of the missing member (of a project: Missing person)."
+)
 @click.option("--null", default=0.0, help="Frequency of null alleles.")
+@click.option("--no-mutation", is_flag=True, help="Leave the project's mutation models out.")
 @mutation_options
 @frequency_options
 @output_options
 def missing(
     pedigree: Path,
-    relatives: Path,
-    remains: Path,
-    missing: str,
+    relatives: Path | None,
+    remains: Path | None,
+    missing: str | None,
     null: float,
+    no_mutation: bool,
     source: str,
     populations: tuple[str, ...],
     minimum: float | str | None,
@@ -533,28 +538,39 @@ def missing(
 
     PEDIGREE has one line a person: name father mother [sex], with 0 for unknown
     parents. RELATIVES holds the profiles of members under the same names.
-    """
-    from biomatch.dna.missing import Family, rank_remains
-    from biomatch.dna.pedigree import Pedigree
 
-    family = Family(
-        name=pedigree.stem,
-        pedigree=Pedigree.read(pedigree),
-        missing=missing,
-        profiles={profile.name: profile for profile in _profiles(relatives)},
-    )
-    tables = _tables(source, populations, minimum)
-    unidentified = _profiles(remains)
-    ranked = rank_remains(
-        family, unidentified, tables, theta=theta, mutation=_mutation(mutation), null=null
-    )
+    A Familias project (.fam) alone brings families, unidentified persons,
+    frequencies, theta and mutation models: all persons are compared with all
+    families, the best pairs first.
+    """
+    unidentified: list[DnaProfile] = []
+    if relatives is None:
+        from biomatch.dna.projects import MISSING, match_project
+
+        ranked = match_project(pedigree, missing or MISSING, mutation=not no_mutation)
+    elif remains is None or missing is None:
+        raise click.UsageError("a pedigree needs RELATIVES, REMAINS and --missing")
+    else:
+        from biomatch.dna.missing import Family, rank_remains
+        from biomatch.dna.pedigree import Pedigree
+
+        family = Family(
+            name=pedigree.stem,
+            pedigree=Pedigree.read(pedigree),
+            missing=missing,
+            profiles={profile.name: profile for profile in _profiles(relatives)},
+        )
+        tables, unidentified = _tables(source, populations, minimum), _profiles(remains)
+        ranked = rank_remains(
+            family, unidentified, tables, theta=theta, mutation=_mutation(mutation), null=null
+        )
     rows = [
         {"rank": rank, "family": match.family, "remains": match.candidate, **match.result.as_dict()}
         for rank, match in enumerate(ranked, start=1)
     ]
     columns = ["rank", "family", "remains", "lr", "log10_lr", "mutation", "theta", "table"]
-    note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
-    emit(rows, format_, columns=columns, note=note)
+    rule = f"Minimum allele frequency: {ranked[0].result.minimum_rule}. " if ranked else ""
+    emit(rows, format_, columns=columns, note=f"{rule}{NOT_IDENTIFIED}")
     _end(_left_out(unidentified, (match.candidate for match in ranked)))
 
 

@@ -239,3 +239,13 @@ def test_lists(run):
 )
 def test_a_name_that_nothing_has_is_wrong_usage(run, arguments):
     run(*arguments, code=2)
+
+
+def test_the_families_of_a_project(run, tmp_path, shared):
+    path = shared / "dna" / "samples" / "familias" / "Solution3_3.fam"
+    found = json.loads(run("missing", path, "--no-mutation", "--format", "json"))
+    assert found[0]["rank"] == 1
+    assert found[0]["lr"] == max(row["lr"] for row in found)
+    assert len({(row["family"], row["remains"]) for row in found}) == len(found) > 5
+    (tmp_path / "family.ped").write_text("child father mother\n")
+    run("missing", tmp_path / "family.ped", path, code=2)
