@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from biomatch.dna.mixture import MixtureModel
     from biomatch.dna.mutation import MutationModel
     from biomatch.dna.profile import DnaProfile
+    from biomatch.dna.rules import RuleSet
 
 __all__ = ["dna"]
 
@@ -286,7 +287,7 @@ def match(
         (probe, reference, compare(probe, reference, rule)) for probe in left for reference in right
     ]
     if len(pairs) == 1 and format_ == "table":
-        _show_pair(*pairs[0])
+        _show_pair(rule, *pairs[0])
         return
     rows = [
         {
@@ -320,7 +321,9 @@ def _counts(result: "Comparison") -> dict[str, Any]:
     }
 
 
-def _show_pair(probe: "DnaProfile", reference: "DnaProfile", result: "Comparison") -> None:
+def _show_pair(
+    rule: "RuleSet", probe: "DnaProfile", reference: "DnaProfile", result: "Comparison"
+) -> None:
     rows = [
         {
             "locus": line.locus,
@@ -336,9 +339,10 @@ def _show_pair(probe: "DnaProfile", reference: "DnaProfile", result: "Comparison
         "table",
         columns=["locus", "probe", "reference", "result"],
         title=f"{probe.name} and {reference.name}: {result.hit.value}{quality}",
-        note=f"Rule {result.rule}: {result.compared} loci compared, {result.matched} matched, "
-        f"{result.mismatched} mismatched; missing in probe {result.missing_probe}, in reference "
-        f"{result.missing_reference}. {NOT_IDENTIFIED}",
+        note=f"Rule {rule.name} (at least {rule.min_loci} loci compared, at most "
+        f"{rule.max_mismatches} mismatched): {result.compared} loci compared, {result.matched} "
+        f"matched, {result.mismatched} mismatched; missing in probe {result.missing_probe}, in "
+        f"reference {result.missing_reference}. {NOT_IDENTIFIED}",
     )
 
 

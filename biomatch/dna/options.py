@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.identity import identity_scores
+from biomatch.dna.identity import ERROR_RATE, identity_scores
 from biomatch.dna.kinship import ibd_coefficients
 from biomatch.dna.mixture import Convention, MixtureModel
 from biomatch.dna.profile import DnaProfile
@@ -109,18 +109,35 @@ class DnaOptions:
     def sentence(self) -> str:
         """Say in one sentence what scores mean."""
         tables = ", ".join(str(table) for table in self.tables)
-        hypothesis = f"relation {self.relation}" if self.relation else "same person"
-        formula = "" if self.relation else f", formula {self.formula.value}"
+        return (
+            f"log10 LR of {self._hypothesis} against unrelated, theta {self.theta:g}"
+            f"{self._conventions}, least favourable of {tables} (minimum allele frequency "
+            f"{self.tables[0].minimum_rule})"
+        )
+
+    @property
+    def _hypothesis(self) -> str:
+        if self.mixture is not None:
+            return f"contribution to a stain of {self.mixture.contributors}"
+        return f"relation {self.relation}" if self.relation else "same person"
+
+    @property
+    def _conventions(self) -> str:
+        """What else the figure rests on, for `sentence`."""
         if self.mixture is not None:
             model = self.mixture
-            hypothesis = f"contribution to a stain of {model.contributors}"
-            formula = (
+            return (
                 f", drop-out {model.dropout:g}, drop-in {model.dropin:g}, convention "
                 f"{model.convention}"
             )
+        if self.relation:
+            excludes = ibd_coefficients(self.relation)[0] == 0.0
+            return f", LR {MUTATION_RATE:g} for a locus that excludes" if excludes else ""
+        rules = self.rules
+        tolerated = f" with LR {ERROR_RATE:g} each" if rules.max_mismatches else ""
         return (
-            f"log10 LR of {hypothesis} against unrelated, theta {self.theta:g}{formula}, least "
-            f"favourable of {tables} (minimum allele frequency {self.tables[0].minimum_rule})"
+            f", formula {self.formula.value}, rule {rules.name} (at least {rules.min_loci} loci "
+            f"compared, at most {rules.max_mismatches} mismatched{tolerated})"
         )
 
 

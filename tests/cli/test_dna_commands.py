@@ -249,3 +249,35 @@ def test_the_families_of_a_project(run, tmp_path, shared):
     assert len({(row["family"], row["remains"]) for row in found}) == len(found) > 5
     (tmp_path / "family.ped").write_text("child father mother\n")
     run("missing", tmp_path / "family.ped", path, code=2)
+
+
+def test_a_probe_that_can_find_nobody_is_no_silent_no_hit(tmp_path):
+    path = tmp_path / "few.csv"
+    path.write_text("SampleName,Marker,Allele1,Allele2\nA,TH01,6,9.3\nA,vWA,14,17\n")
+    for more in ((), ("--relation", "full-sib")):
+        result = CliRunner().invoke(cli, ["dna", "search", str(path), "--in", str(path), *more])
+        assert result.exit_code == 1
+        assert "A: 2 loci can be compared, but the search asks for at least 8" in result.stderr
+        some = [*("dna", "search", str(path), "--in", str(path), "--min-loci", "2"), *more]
+        result = CliRunner().invoke(cli, some)
+        assert result.exit_code == 0
+        assert "1" in result.stdout
+
+
+def test_a_search_for_relatives_shows_what_counts_there(run, samples):
+    family = samples / "family.csv"
+    found = json.loads(
+        run("search", family, "--in", family, "--relation", "parent-child", "--format", "json")
+    )
+    pair = next(row for row in found if (row["probe"], row["candidate"]) == ("mother", "child1"))
+    assert pair["relation"] == "parent-child"
+    assert pair["excluding"] == []
+    assert "hit" not in pair
+    stain = json.loads(
+        run(
+            *("search", samples / "stain.csv", "--in", samples / "database.csv"),
+            *("--contributors", "1", "--format", "json"),
+        )
+    )
+    assert stain[0]["contributors"] == 1
+    assert "hit" not in stain[0]

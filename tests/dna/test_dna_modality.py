@@ -50,6 +50,22 @@ def test_a_person_is_found_with_one_over_the_random_match_probability() -> None:
     assert "theta 0.03" in calibration.source
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "rule codis-moderate-2017 (at least 8 loci compared, at most 0 mismatched)"),
+        ({"max_mismatches": 1, "min_loci": 6}, "at least 6 loci compared, at most 1 mismatched "),
+        ({"max_mismatches": 1}, "mismatched with LR 0.001 each)"),
+        ({"relation": "parent-child"}, "LR 0.002 for a locus that excludes"),
+        ({"relation": "full-sib"}, "relation full-sib against unrelated, theta 0.01, least"),
+        ({"contributors": 2}, "a stain of 2 against unrelated, theta 0.01, drop-out 0.1, drop-in"),
+        ({"minimum": 0.01}, "(minimum allele frequency 0.01 for all alleles)"),
+    ],
+)
+def test_a_score_says_what_it_rests_on(values: dict[str, Any], said: str) -> None:
+    assert said in MODALITY.options(values).sentence
+
+
 def test_rows_that_do_not_match_score_minus_infinity() -> None:
     everyone = people(5)
     scores = build(everyone).compare(everyone[2], np.arange(5))
