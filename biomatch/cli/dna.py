@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from biomatch.dna.mixture import MixtureModel
     from biomatch.dna.mutation import MutationModel
     from biomatch.dna.profile import DnaProfile
+    from biomatch.dna.rules import RuleSet
 
 __all__ = ["dna"]
 
@@ -286,7 +287,7 @@ def match(
         (probe, reference, compare(probe, reference, rule)) for probe in left for reference in right
     ]
     if len(pairs) == 1 and format_ == "table":
-        _show_pair(*pairs[0])
+        _show_pair(rule, *pairs[0])
         return
     rows = [
         {
@@ -320,7 +321,9 @@ def _counts(result: "Comparison") -> dict[str, Any]:
     }
 
 
-def _show_pair(probe: "DnaProfile", reference: "DnaProfile", result: "Comparison") -> None:
+def _show_pair(
+    rule: "RuleSet", probe: "DnaProfile", reference: "DnaProfile", result: "Comparison"
+) -> None:
     rows = [
         {
             "locus": line.locus,
@@ -336,9 +339,10 @@ def _show_pair(probe: "DnaProfile", reference: "DnaProfile", result: "Comparison
         "table",
         columns=["locus", "probe", "reference", "result"],
         title=f"{probe.name} and {reference.name}: {result.hit.value}{quality}",
-        note=f"Rule {result.rule}: {result.compared} loci compared, {result.matched} matched, "
-        f"{result.mismatched} mismatched; missing in probe {result.missing_probe}, in reference "
-        f"{result.missing_reference}. {NOT_IDENTIFIED}",
+        note=f"Rule {rule.name} (at least {rule.min_loci} loci compared, at most "
+        f"{rule.max_mismatches} mismatched): {result.compared} loci compared, {result.matched} "
+        f"matched, {result.mismatched} mismatched; missing in probe {result.missing_probe}, in "
+        f"reference {result.missing_reference}. {NOT_IDENTIFIED}",
     )
 
 
@@ -506,22 +510,27 @@ def _kinship_rows(
         "biomatch dna missing family.ped relatives.csv remains.csv --missing MP",
         "biomatch dna missing family.ped relatives.csv remains.csv --missing MP "
         "--mutation stepwise --rate2 1e-5",
+        "biomatch dna missing disaster.fam",
     )
 )
 @click.argument("pedigree", type=FILE)
-@click.argument("relatives", type=FILE)
-@click.argument("remains", type=FILE)
-@click.option("--missing", "missing", required=True, help="Name of the missing member.")
+@click.argument("relatives", type=FILE, required=False)
+@click.argument("remains", type=FILE, required=False)
+@click.option(
+    "--missing", "missing", help="Name of the missing member (of a project: Missing person)."
+)
 @click.option("--null", default=0.0, help="Frequency of null alleles.")
+@click.option("--no-mutation", is_flag=True, help="Leave the project's mutation models out.")
 @mutation_options
 @frequency_options
 @output_options
 def missing(
     pedigree: Path,
-    relatives: Path,
-    remains: Path,
-    missing: str,
+    relatives: Path | None,
+    remains: Path | None,
+    missing: str | None,
     null: float,
+    no_mutation: bool,
     source: str,
     populations: tuple[str, ...],
     minimum: float | str | None,
@@ -533,28 +542,39 @@ def missing(
 
     PEDIGREE has one line a person: name father mother [sex], with 0 for unknown
     parents. RELATIVES holds the profiles of members under the same names.
-    """
-    from biomatch.dna.missing import Family, rank_remains
-    from biomatch.dna.pedigree import Pedigree
 
-    family = Family(
-        name=pedigree.stem,
-        pedigree=Pedigree.read(pedigree),
-        missing=missing,
-        profiles={profile.name: profile for profile in _profiles(relatives)},
-    )
-    tables = _tables(source, populations, minimum)
-    unidentified = _profiles(remains)
-    ranked = rank_remains(
-        family, unidentified, tables, theta=theta, mutation=_mutation(mutation), null=null
-    )
+    A Familias project (.fam) alone brings families, unidentified persons,
+    frequencies, theta and mutation models: all persons are compared with all
+    families, the best pairs first.
+    """
+    unidentified: list[DnaProfile] = []
+    if relatives is None:
+        from biomatch.dna.projects import MISSING, match_project
+
+        ranked = match_project(pedigree, missing or MISSING, mutation=not no_mutation)
+    elif remains is None or missing is None:
+        raise click.UsageError("a pedigree needs RELATIVES, REMAINS and --missing")
+    else:
+        from biomatch.dna.missing import Family, rank_remains
+        from biomatch.dna.pedigree import Pedigree
+
+        family = Family(
+            name=pedigree.stem,
+            pedigree=Pedigree.read(pedigree),
+            missing=missing,
+            profiles={profile.name: profile for profile in _profiles(relatives)},
+        )
+        tables, unidentified = _tables(source, populations, minimum), _profiles(remains)
+        ranked = rank_remains(
+            family, unidentified, tables, theta=theta, mutation=_mutation(mutation), null=null
+        )
     rows = [
         {"rank": rank, "family": match.family, "remains": match.candidate, **match.result.as_dict()}
         for rank, match in enumerate(ranked, start=1)
     ]
     columns = ["rank", "family", "remains", "lr", "log10_lr", "mutation", "theta", "table"]
-    note = f"Minimum allele frequency: {tables[0].minimum_rule}. {NOT_IDENTIFIED}"
-    emit(rows, format_, columns=columns, note=note)
+    rule = f"Minimum allele frequency: {ranked[0].result.minimum_rule}. " if ranked else ""
+    emit(rows, format_, columns=columns, note=f"{rule}{NOT_IDENTIFIED}")
     _end(_left_out(unidentified, (match.candidate for match in ranked)))
 
 
@@ -762,7 +782,6 @@ def frequencies(
 ) -> None:
     """List frequency tables, or the content of one."""
     from biomatch.dna.frequencies import Frequencies
-    from biomatch.dna.loci import canonical
 
     if source is None:
         shipped = Frequencies.available()
@@ -773,17 +792,29 @@ def frequencies(
         ]
     else:
         found = Frequencies.find(source, populations)
-        place = None if locus is None else canonical(locus, found[0].loci)
+        place = _table_locus(locus, found) if locus else None
         rows = [row for table in found for row in _frequency_rows(table, place)]
     emit(rows, format_)
 
 
-def _frequency_rows(table: "Frequencies", locus: str | None) -> list[dict[str, Any]]:
+def _table_locus(spelling: str, tables: "Sequence[Frequencies]") -> str:
+    """Name in the tables of the locus asked for; some of them have it."""
+    from biomatch.dna.loci import canonical
     from biomatch.errors import ProfileError
 
+    try:
+        locus = canonical(spelling, tables[0].loci)
+    except ProfileError as error:
+        raise click.BadParameter(str(error), param_hint="--locus") from error
+    if not any(locus in table for table in tables):
+        raise click.BadParameter(f"{locus}: not in the frequency table", param_hint="--locus")
+    return locus
+
+
+def _frequency_rows(table: "Frequencies", locus: str | None) -> list[dict[str, Any]]:
+    if locus is not None and locus not in table:
+        return []
     if locus is not None:
-        if locus not in table:
-            raise ProfileError(f"{locus}: not in the frequency table {table}")
         return [
             {"population": table.population, "allele": allele, "frequency": frequency}
             for allele, frequency in table.table[locus].items()

@@ -9,6 +9,7 @@ from biomatch.cli.options import examples
 from biomatch.cli.output import emit, output_options, say
 
 if TYPE_CHECKING:
+    from biomatch.dna.profile import DnaProfile
     from biomatch.types import Candidate
 
 __all__ = ["convert", "search"]
@@ -73,20 +74,57 @@ def search(
 
     found = [profile for path in references for profile in read(path)]
     options = {key: value for key, value in values.items() if value is not None}
-    lists = search_profiles(read(probes), found, limit=limit, **options)
+    searched = read(probes)
+    lists = search_profiles(searched, found, limit=limit, **options)
     rows = [_row(one.probe, candidate) for one in lists for candidate in one]
     emit(rows, format_, note="A candidate is not an identification: a person confirms it.")
     say(f"{len(found):,} profiles searched; {lists[0].calibration}")
+    hopeless = [probe.name for probe in searched if _too_few(probe, options)]
+    if hopeless:
+        click.get_current_context().exit(1)
+
+
+def _too_few(probe: "DnaProfile", values: dict[str, Any]) -> bool:
+    """Say that a probe types too few loci for the search to find anything."""
+    from biomatch.dna.options import parse_options
+
+    options = parse_options(values)
+    if options.mixture is not None:
+        return False
+    least = options.min_loci if options.relation else options.rules.min_loci
+    allowed = () if options.relation else options.rules.loci
+    typed = sum(not allowed or locus in allowed for locus in probe.autosomal)
+    if typed < least:
+        say(
+            f"Error: {probe.name}: {typed} loci can be compared, but the search asks for at least "
+            f"{least}: it can find nobody (--min-loci sets another limit)"
+        )
+    return typed < least
 
 
 def _row(probe: str, candidate: "Candidate") -> dict[str, Any]:
-    comparison = candidate.why["comparison"]
-    counts = ("hit", "compared", "matched", "mismatched", "missing_probe", "missing_reference")
-    return {
+    row = {
         "probe": probe,
         "rank": candidate.rank,
         "candidate": candidate.subject,
         "log10_lr": round(candidate.log10_lr, 4),
+    }
+    comparison = candidate.why["comparison"]
+    if kinship := candidate.why.get("kinship"):
+        y = kinship["y_str"]
+        return {
+            **row,
+            "relation": kinship["relation"],
+            "compared": comparison["compared"],
+            "excluding": kinship["excluding"],
+            "y_str": f"{y['mismatched']} of {y['compared']} differ" if y["compared"] else "",
+        }
+    if stain := candidate.why.get("mixture"):
+        names = ("contributors", "dropout", "dropin", "convention", "unused")
+        return {**row, **{name: stain[name] for name in names}}
+    counts = ("hit", "compared", "matched", "mismatched", "missing_probe", "missing_reference")
+    return {
+        **row,
         **{name: comparison[name] for name in counts},
         "expected_adventitious": candidate.expected_false,
     }

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from biomatch.dna.alleles import encode, is_exact
 from biomatch.dna.codes import CodeBook
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.lookup import classify
-from biomatch.dna.matching import compare_locus
+from biomatch.dna.lookup import probe_locus
 from biomatch.dna.profile import DnaProfile
-from biomatch.dna.query import pack_flags
-from biomatch.dna.rules import RuleSet, Stringency
+from biomatch.dna.rules import RuleSet
 
 __all__ = ["adventitious_probability"]
 
@@ -79,14 +77,14 @@ def _deviations(
     exact += [token for token in probe if is_exact(token) and token not in exact]
     book.add_alleles(column, [encode(token) for token in exact])
     p = np.array([table.frequency(locus, token) for token in book.allele_tokens(column)])
-    classes = classify(book, column, probe, pruem=rules.stringency is Stringency.PRUEM)
-
-    def count(reference: tuple[str, ...]) -> int:
-        line = compare_locus(locus, probe, reference, rules.stringency, required)
-        return pack_flags(line, rules.stringency) & 0xFF
-
-    low, high = (classes.codes & 0xFF).astype(int) - 1, (classes.codes >> 8).astype(int) - 1
-    weights = np.where(high < 0, p[low] ** 2 + p[low] * (1 - p[low]) * theta, 2 * p[low] * p[high])
+    prepared = probe_locus(locus, probe, rules.stringency, tuple(required))
+    kinds = prepared.kinds(book, column)
+    low, high = np.triu_indices(len(p))
+    other = np.where(low == high, 0, high + 1)
+    counts = prepared.pairs[kinds[low + 1], kinds[other]] & 0xFF
+    weights = np.where(
+        low == high, p[low] ** 2 + p[low] * (1 - p[low]) * theta, 2 * p[low] * p[high]
+    )
     weights /= max(1.0, float(weights.sum()))
-    shares = np.bincount(classes.answers(count, np.int64), weights, minlength=3)[:3]
+    shares = np.bincount(counts, weights, minlength=3)[:3]
     return np.asarray(shares, np.float64)

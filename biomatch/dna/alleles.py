@@ -7,7 +7,8 @@ A token is one of
 - ``X`` or ``Y`` at amelogenin;
 - ``*`` (Pruem wildcard), ``F`` (UK: a further allele may have dropped out), ``R`` (UK: rare
   allele), each of which matches anything;
-- ``OL``: off-ladder, a peak outside the bins, treated as a rare allele of unknown size.
+- ``OL``: off-ladder, a peak outside the bins (GeneMapper also writes ``?``), treated as a rare
+  allele of unknown size.
 """
 
 import re
@@ -34,7 +35,7 @@ WILDCARDS = frozenset({"*", "F", "R", "OL"})
 
 _NUMBER = re.compile(r"([<>]?)\s*(\d{1,3})(?:\.(\d))?")
 _SPECIALS = ("*", "F", "R", "OL", "X", "Y")
-_SPELLINGS = {"OFFLADDER": "OL", "OFF-LADDER": "OL", "OL?": "OL", "ANY": "*"}
+_SPELLINGS = {"OFFLADDER": "OL", "OFF-LADDER": "OL", "OL?": "OL", "?": "OL", "ANY": "*"}
 
 
 @lru_cache(maxsize=65536)

@@ -10,7 +10,7 @@ code is `OVERFLOW`, which says nothing: these few genotypes are kept as tokens b
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from biomatch.dna.loci import LOCI, is_autosomal, sort_loci
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError
 
-__all__ = ["MAX_ALLELE_CODES", "MAX_INTERNED", "OVERFLOW", "CodeBook", "Columns", "pack"]
+__all__ = ["EXACT", "MAX_ALLELE_CODES", "MAX_INTERNED", "OVERFLOW", "CodeBook", "Columns", "pack"]
 
 OVERFLOW = 0xFFFF
 """Code of a genotype that is kept as tokens beside the columns."""
@@ -35,7 +35,7 @@ MAX_INTERNED = OVERFLOW - IRREGULAR
 MAX_ALLELE_CODES = 239
 """Alleles a locus has room for; genotypes with further alleles are interned."""
 
-_EXACT = 10_000
+EXACT = 10_000
 """Allele numbers below are designated alleles (`biomatch.dna.alleles.encode`)."""
 
 Tokens = tuple[str, ...]
@@ -97,7 +97,7 @@ class CodeBook:
         """
         if not numbers:
             return 0
-        if len(numbers) <= 2 and max(numbers) < _EXACT:
+        if len(numbers) <= 2 and max(numbers) < EXACT:
             if grow:
                 self.add_alleles(column, numbers)
             known = [self._allele_codes[column].get(number, 0) for number in numbers]
@@ -130,9 +130,13 @@ class CodeBook:
             self._tokens[column] = tuple(decode(number) for number in self.alleles[column])
         return self._tokens[column]
 
+    def allele_codes(self, column: int) -> Mapping[int, int]:
+        """Allele number -> code, for the alleles of a locus."""
+        return self._allele_codes[column]
+
     def lookup(self) -> NDArray[np.uint8]:
         """Code of every allele number, (columns, 10000) uint8, 0 where there is none."""
-        table = np.zeros((len(self.loci), _EXACT), np.uint8)
+        table = np.zeros((len(self.loci), EXACT), np.uint8)
         for column, codes in enumerate(self._allele_codes):
             for number, code in codes.items():
                 table[column, number] = code
@@ -214,7 +218,7 @@ def pack(blobs: Sequence[bytes], book: CodeBook | None = None) -> Columns:
     data = np.frombuffer(b"".join(blobs), np.uint8)
     ends = np.cumsum(np.fromiter(map(len, blobs), np.int64, len(blobs)))
     starts = ends - np.fromiter(map(len, blobs), np.int64, len(blobs))
-    seen = np.zeros((256, _EXACT), np.bool_)
+    seen = np.zeros((256, EXACT), np.bool_)
     bad = _survey(data, starts, ends, _CRC, seen)
     if bad >= 0:
         _complain(blobs[bad], int(bad))

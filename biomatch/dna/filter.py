@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.dna.kernels import IRREGULAR, census, filter_bytes, frozen, typed_masks
+from biomatch.dna.kernels import IRREGULAR, census, cover, filter_bytes, frozen, typed_masks
 
 __all__ = ["ANYTHING", "MAX_LOCI", "UNKNOWN", "FilterIndex", "ProbeTable", "genotype_nibbles"]
 
@@ -103,13 +103,13 @@ class ProbeTable:
     """
 
     entries: NDArray[np.float32]
-    loci: list[int] = field(default_factory=list)
-    spare: int = 0
+    loci: Sequence[int]
+    spare: int
+    _counts: NDArray[np.bool_] = field(init=False, repr=False)
 
-    @classmethod
-    def empty(cls, loci: int, spare: int) -> "ProbeTable":
-        """Start a table in which no locus counts."""
-        return cls(np.zeros((loci, 2, 16), np.float32), [], spare)
+    def __post_init__(self) -> None:
+        self._counts = np.zeros(len(self.entries), np.bool_)
+        self._counts[self.loci] = True
 
     @property
     def mask(self) -> int:
@@ -120,72 +120,11 @@ class ProbeTable:
         """Return the query vector for some of the filter's loci, and how many of them count."""
         if not places:
             return np.zeros(32, np.float32), 0
-        chosen = self.entries[list(places)]
+        chosen, counts = self.entries[list(places)], self._counts[list(places)]
         if self.spare:
             # an untyped locus has nibble 0 in both slots and scores like a match
-            counts = np.isin(places, self.loci)
             chosen[counts, 0, 0] = 2 - chosen[counts, 1, 0]
-        return chosen.reshape(-1), len(set(places) & set(self.loci))
-
-    def add(
-        self,
-        place: int,
-        nibbles: NDArray[np.uint8],
-        accepted: NDArray[np.bool_],
-        weights: NDArray[np.float32],
-    ) -> None:
-        """Add a locus; every accepted genotype will score at least 2.
-
-        Two shapes of table do that: 1 for each slot's accepted nibbles, or 2 for a set of
-        nibbles of which every accepted genotype has one. The one that scores less on the
-        gallery's genotypes is taken.
-
-        Parameters
-        ----------
-        place
-            The locus' place in the filter.
-        nibbles
-            (n,) uint8 of the locus' genotypes, untyped left out.
-        accepted
-            (n,) the genotypes that do not mismatch.
-        weights
-            (n,) how often each occurs.
-        """
-        slots = nibbles & 0xF, nibbles >> 4
-        both, either = _both_slots(slots, accepted), _either_slot(slots, accepted, weights)
-        cost = [
-            float(weights @ (shape[0][slots[0]] + shape[1][slots[1]])) for shape in (both, either)
-        ]
-        self.entries[place] = both if cost[0] <= cost[1] else either
-        self.entries[place, 0, 0] = 0
-        self.loci.append(place)
-
-
-def _both_slots(
-    slots: tuple[NDArray[Any], NDArray[Any]], accepted: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    shape = np.zeros((2, 16), np.float32)
-    for slot in (0, 1):
-        shape[slot, slots[slot][accepted]] = 1
-    return shape
-
-
-def _either_slot(
-    slots: tuple[NDArray[Any], NDArray[Any]],
-    accepted: NDArray[np.bool_],
-    weights: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Cover the accepted genotypes by nibbles, greedily: most of them a passer-by let in."""
-    shape = np.zeros((2, 16), np.float32)
-    open_ = accepted.copy()
-    others = [np.bincount(slots[s], weights * ~accepted, 16) + 1e-9 for s in (0, 1)]
-    while open_.any():
-        gains = [np.bincount(slots[s][open_], minlength=16) / others[s] for s in (0, 1)]
-        slot = int(gains[1].max() > gains[0].max())
-        nibble = int(np.argmax(gains[slot]))
-        shape[slot, nibble] = 2
-        open_ &= slots[slot] != nibble
-    return shape
+        return chosen.reshape(-1), int(np.count_nonzero(counts))
 
 
 @dataclass(slots=True)
@@ -196,6 +135,11 @@ class _Group:
     exact: bool
     places: list[int]
     index: Any = None
+
+    @property
+    def stored(self) -> int:
+        """Set of the loci that the index stores, bit = place."""
+        return sum(1 << place for place in self.places)
 
 
 def _fast_scan(codes: NDArray[np.uint8], rows: RowArray) -> Any:
@@ -314,10 +258,28 @@ class FilterIndex:
         selector = faiss.IDSelectorBatch(wanted)
         return sum(int(group.index.remove_ids(selector)) for group in self._groups)
 
+    def table(
+        self, genotypes: Any, columns: RowArray, places: RowArray, flags: Any, spare: int
+    ) -> ProbeTable:
+        """Make the table of a probe.
+
+        Parameters
+        ----------
+        genotypes, columns, places, flags
+            As for `biomatch.dna.kernels.cover`; all columns are among the filter's.
+        spare
+            Loci that a row may leave untyped.
+        """
+        own = [self.loci.index(int(column)) for column in columns]
+        entries = np.zeros((len(self.loci), 2, 16), np.float32)
+        entries[own] = cover(genotypes, columns, places, flags, self.nibbles[own])
+        return ProbeTable(entries, own, spare)
+
     def is_weak(self, table: ProbeTable, max_mismatches: int) -> bool:
         """Tell whether the probe types too few of the stored loci: a scan is then quicker."""
+        mask = table.mask
         return any(
-            table.part(group.places)[1] - max_mismatches < _WEAK
+            (mask & group.stored).bit_count() - max_mismatches < _WEAK
             for group in self._groups
             if self._visited(group, table)
         )

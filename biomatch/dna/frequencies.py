@@ -1,7 +1,6 @@
 """Allele frequency tables, and what stands in for alleles they do not list."""
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,11 @@ _TABLES = MappingProxyType(
         "norstr2023": "norSTR 2023, Norway and regions",
     }
 )
+
+_SPREADSHEET = re.compile(r"([<>]?\s*[0-9]{1,3})[.,]([0-9])0?")
+
+SEPARATOR_LINE = re.compile(r"sep=[,;\t]?[ \t]*(?=[\r\n]|\Z)", re.IGNORECASE)
+"""First line that Excel reads, and leaves, in tables: it names the delimiter."""
 
 _LARGEST_SUM = 1.05
 """Published tables add up to 1 but for rounding (up to 1.005)."""
@@ -142,8 +146,10 @@ class Frequencies:
 
         CSV, STRidER XML, Familias projects and SmartRank search criteria. A CSV file is long or
         wide. Long: columns ``locus, allele, frequency`` and optionally ``population`` and ``n``.
-        Wide (EuroForMix, LRmix): ``Allele, <locus>, <locus>, ...``, absent = blank or NA.
-        Comma, semicolon and tab are recognised.
+        Wide (EuroForMix, LRmix): ``Allele, <locus>, <locus>, ...``, absent = blank or NA; the
+        first title may be missing, as R writes it. Or a list (Familias, forrel): each locus'
+        name above lines of allele and frequency. Comma, semicolon, tab and decimal commas are
+        recognised.
 
         Raises
         ------
@@ -296,12 +302,18 @@ def _locus(spelling: str) -> str:
 
 
 def _token(value: str, locus: str) -> str:
-    """Normalise an allele; what is no repeat number (a base of a SNP) stays as it is."""
+    """Normalise an allele; what is no repeat number (a base of a SNP) stays as it is.
+
+    Spreadsheets write all alleles with as many decimals (``9.30``, ``6.00``), or with a decimal
+    comma.
+    """
     text = value.strip()
+    if found := _SPREADSHEET.fullmatch(text):
+        text = f"{found[1]}.{found[2]}"
     try:
         return normalise(text, locus)
     except ProfileError as error:
-        if re.fullmatch(r"[<>]?[0-9]{1,9}(\.[0-9]{1,2})?|[^0-9<>].*", text):
+        if re.fullmatch(r"[<>]?[0-9]{1,9}(\.[0-9]{1,2})?|[^\W\d].*", text):
             return text
         raise OptionError(str(error)) from error
 
@@ -315,7 +327,12 @@ def _column(name: str, locus: str, alleles: Mapping[str, float]) -> Mapping[str,
                 "give shares between 0 and 1"
             )
         if frequency > 0:
-            found[_token(str(allele), locus)] = float(frequency)
+            token = _token(str(allele), locus)
+            if token in found:
+                raise OptionError(
+                    f"frequency table {name!r}: {locus} allele {token} is given twice"
+                )
+            found[token] = float(frequency)
     return MappingProxyType({token: found[token] for token in sort_alleles(set(found))})
 
 
@@ -361,22 +378,69 @@ def _parse(text: str, name: str, where: str) -> dict[str, Frequencies]:
         raise FormatError(f"{where}: the frequency file is empty")
     header = [cell.strip() for cell in rows[0][1]]
     lower = [_TITLES.get(cell.lower(), cell.lower()) for cell in header]
-    if {"locus", "allele", "frequency"} <= set(lower):
-        return _parse_long(rows[1:], lower, name, where)
-    if lower[0] == "allele" and len(header) > 1:
-        return {"": _parse_wide(rows[1:], header, name, where)}
+    try:
+        if {"locus", "allele", "frequency"} <= set(lower):
+            return _parse_long(rows[1:], lower, name, where)
+        if _lacks_first_title(rows):
+            header = ["", *header]
+        if len(header) > 1 and header[0].lower() in {"", "allele", "alleles"} and any(header[1:]):
+            return {"": _parse_wide(rows[1:], header, name, where)}
+        if sum(map(bool, header)) == 1 and len(rows) > 1:
+            return {"": _parse_list(rows, name, where)}
+    except OptionError as error:
+        raise FormatError(f"{where}: {error}") from error
     raise FormatError(
-        f"{where}: line 1: expected the columns locus, allele, frequency or Allele, <locus>, ..."
+        f"{where}: line {rows[0][0]}: expected the columns locus, allele, frequency or Allele, "
+        "<locus>, ..., or each locus' name above lines of allele and frequency"
     )
 
 
+def _lacks_first_title(rows: list[tuple[int, list[str]]]) -> bool:
+    """Tell whether the titles are loci only, with a column more below (as R writes row names)."""
+    titles = rows[0][1]
+    below = {len(row) for _, row in rows[1:]}
+    return below == {len(titles) + 1} and all(find(title) for title in titles)
+
+
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+    """Line number and cells of the lines that hold something.
+
+    The delimiter is that of the first line that has one; blanks where no line has.
+    """
+    lines = text.splitlines()
+    if lines and SEPARATOR_LINE.match(lines[0]):
+        lines[0] = ""
+    first = next((line for line in lines if any(mark in line for mark in "\t;,")), "")
+    if not first:
+        for number, line in enumerate(map(str.strip, lines), 1):
+            if line:
+                yield number, [line] if find(line) else line.split()
+        return
+    reader = csv.reader(lines, delimiter=max("\t;,", key=first.count))
     for row in reader:
         if any(cell.strip() for cell in row):
             yield reader.line_num, row
+
+
+def _parse_list(rows: Iterable[tuple[int, list[str]]], name: str, where: str) -> Frequencies:
+    """Read the lists of Familias and forrel: a locus' name, then a line for each allele."""
+    table: dict[str, dict[str, float]] = {}
+    locus = ""
+    for line, row in rows:
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if len(cells) == 1 and not cells[0][:1].isdigit():
+            locus = cells[0]
+            if locus in table:
+                raise FormatError(f"{where}: line {line}: locus {locus} is given twice")
+            table[locus] = {}
+        elif len(cells) == 2 and locus:
+            frequency = _number(cells[1], where, line)
+            _list(table[locus], locus, cells[0], frequency, f"{where}: line {line}")
+        else:
+            raise FormatError(
+                f"{where}: line {line}: expected a locus' name, or an allele and its frequency"
+            )
+    return Frequencies.from_dict(table, name=name)
 
 
 def _parse_long(

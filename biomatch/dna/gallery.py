@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 from biomatch.dna.codes import OVERFLOW, CodeBook, Columns, pack
 from biomatch.dna.filter import MAX_LOCI, FilterIndex
-from biomatch.dna.kernels import IRREGULAR, census, frozen
+from biomatch.dna.kernels import IRREGULAR
+from biomatch.dna.lookup import Genotypes
 from biomatch.dna.profile import DnaProfile
 from biomatch.dna.query import LocusScore, MatchQuery
 from biomatch.dna.rules import RuleSet
 from biomatch.errors import FormatError
 
-__all__ = ["DnaGallery"]
+__all__ = ["SCANNED", "DnaGallery"]
 
 RowArray = NDArray[np.int64]
 
-_SAMPLE = 50_000
+SCANNED = 250_000
+"""Rows up to which a gallery is scanned: the filter's calls alone cost more."""
 
 
 class DnaGallery:
@@ -44,7 +46,8 @@ class DnaGallery:
         self._removed = np.zeros(len(columns), np.bool_)
         self._last: tuple[DnaProfile, RuleSet, MatchQuery] | None = None
         self.index = index if index is not None else FilterIndex.build(columns, self._filter_loci())
-        self._resample()
+        self._genotypes: Genotypes | None = Genotypes.of(columns)
+        self._mixtures: NDArray[np.bool_] | None = None
 
     @classmethod
     def build(cls, blobs: Sequence[bytes]) -> "DnaGallery":
@@ -71,14 +74,12 @@ class DnaGallery:
         best = np.argsort([-count for count in typed], kind="stable")[:MAX_LOCI]
         return sorted(int(column) for column in best)
 
-    def _resample(self) -> None:
-        """Learn from every k-th row how frequent genotypes are."""
-        codes = self.columns.codes[:, :: max(1, len(self) // _SAMPLE)]
-        self._shares = np.zeros((len(codes), OVERFLOW + 1), np.float32)
-        for place, column in enumerate(codes):
-            counts = census(frozen(column))
-            self._shares[place] = counts / max(1, counts.sum())
-        self._mixtures: NDArray[np.bool_] | None = None
+    @property
+    def genotypes(self) -> Genotypes:
+        """All genotypes that the dictionary has codes for."""
+        if self._genotypes is None:
+            self._genotypes = Genotypes.of(self.columns)
+        return self._genotypes
 
     @property
     def mixtures(self) -> NDArray[np.bool_]:
@@ -95,7 +96,7 @@ class DnaGallery:
         last = self._last
         if last is not None and last[0] is probe and last[1] == rules:
             return last[2]
-        made = MatchQuery(self.columns, self._shares, probe, rules)
+        made = MatchQuery(self.columns, self.genotypes, probe, rules)
         self._last = probe, rules, made
         return made
 
@@ -118,7 +119,7 @@ class DnaGallery:
         probes: Sequence[DnaProfile],
         rules: RuleSet,
         *,
-        method: str = "filter",
+        method: str | None = None,
         allowed: NDArray[np.bool_] | None = None,
     ) -> list[RowArray]:
         """Find all rows that the rule reports, ascending; one list a probe.
@@ -130,15 +131,25 @@ class DnaGallery:
         rules
             The rule with its limits.
         method
-            ``"filter"`` or ``"scan"``: two ways to the same rows.
+            ``"filter"`` or ``"scan"``: two ways to the same rows. None takes the scan for up to
+            `SCANNED` rows.
         allowed
             (len(self),) rows that may be returned.
         """
         queries = [self.query(probe, rules) for probe in probes]
+        return self._search(queries, rules, method, allowed)
+
+    def _search(
+        self,
+        queries: Sequence[MatchQuery],
+        rules: RuleSet,
+        method: str | None,
+        allowed: NDArray[np.bool_] | None,
+    ) -> list[RowArray]:
         found = [np.zeros(0, np.int64) for _ in queries]
         live = [number for number, query in enumerate(queries) if query.possible and len(self)]
         barred = self._barred(rules)
-        if method == "scan":
+        if method == "scan" or (method is None and len(self) <= SCANNED):
             for number in live:
                 hits = queries[number].settle(*queries[number].scan(), barred)
                 found[number] = self._permitted(hits, allowed)
@@ -147,6 +158,26 @@ class DnaGallery:
         for number, candidates in zip(live, rows, strict=True):
             found[number] = queries[number].verify(self._permitted(candidates, allowed), barred)
         return found
+
+    def search_scored(
+        self,
+        probes: Sequence[DnaProfile],
+        rules: RuleSet,
+        populations: Sequence[LocusScore],
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> list[tuple[RowArray, NDArray[np.float64]]]:
+        """Find and score all rows that the rule reports; for each probe rows and scores.
+
+        Best first, equal scores by row.
+        """
+        queries = [self.query(probe, rules) for probe in probes]
+        answers = []
+        for query, rows in zip(queries, self._search(queries, rules, None, allowed), strict=True):
+            scores = query.scores(rows, populations)
+            order = np.argsort(-scores, kind="stable")
+            answers.append((rows[order], scores[order]))
+        return answers
 
     def _barred(self, rules: RuleSet) -> NDArray[np.bool_] | None:
         return self.mixtures if rules.stringency.value == "pruem" else None
@@ -189,9 +220,7 @@ class DnaGallery:
         for row, genotypes in more.overflow.items():
             self.columns.overflow[int(rows[0]) + row] = genotypes
         self.index.add(self.columns, rows)
-        if len(self._shares) < len(self.columns.codes):
-            self._resample()
-        self._mixtures = self._last = None
+        self._genotypes = self._mixtures = self._last = None
         return rows
 
     def _grow(self, more: Columns) -> None:

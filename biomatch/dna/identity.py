@@ -36,6 +36,8 @@ with a mismatch well below the same candidate without it, and every mismatch is 
 
 Tokens = tuple[str, ...]
 
+_REMEMBERED = 1 << 16
+
 
 def in_common(probe: Tokens, reference: Tokens) -> Tokens:
     """Return what a matching pair of genotypes says about one person, as allele tokens.
@@ -77,6 +79,7 @@ class IdentityScore:
     ) -> None:
         self._given = frequencies, theta, formula, stringency
         self._known: dict[tuple[str, Tokens], float] = {}
+        self._told: dict[tuple[str, Tokens, Tokens], float] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send only the parameters."""
@@ -84,6 +87,15 @@ class IdentityScore:
 
     def __call__(self, locus: str, probe: Tokens, reference: Tokens) -> float:
         """log10 LR of one locus."""
+        asked = locus, probe, reference
+        known = self._told.get(asked)
+        if known is None:
+            if len(self._told) >= _REMEMBERED:
+                self._told.clear()
+            known = self._told[asked] = self._weigh(locus, probe, reference)
+        return known
+
+    def _weigh(self, locus: str, probe: Tokens, reference: Tokens) -> float:
         frequencies, theta, formula, stringency = self._given
         if locus not in frequencies:
             return 0.0

@@ -30,9 +30,12 @@ __all__ = [
     "best_sums",
     "census",
     "count_flags",
+    "cover",
     "filter_bytes",
     "frozen",
+    "lay_out",
     "scan",
+    "sort_out",
     "sum_tables",
     "typed_masks",
     "whole",
@@ -129,6 +132,165 @@ def filter_bytes(codes: Any, rows: Any, nibbles: Any, places: Any) -> Any:
             table = nibbles[places[k]]
             for i in range(start, end):
                 out[i, k] = table[column[rows[i]]]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def sort_out(genotypes: Any, columns: Any, kinds: Any, pairs: Any, interned: Any) -> Any:
+    """Give every genotype of the probe's loci its packed counters.
+
+    Parameters
+    ----------
+    genotypes
+        ``(starts, codes, shares)`` of `biomatch.dna.lookup.Genotypes`.
+    columns
+        Columns that the probe types, int64 (n,).
+    kinds
+        (n, 256) uint8: kind of each allele code.
+    pairs
+        (n, k, k) uint32: packed counters of two kinds.
+    interned
+        uint32, packed counters of the interned genotypes, column after column.
+
+    Returns
+    -------
+    tuple
+        Packed counters uint32, column after column, and for each column the share of the rows
+        that show an accepted genotype (first counter 0), float64 (n,).
+    """
+    starts, codes, shares = genotypes
+    total = np.int64(0)
+    for k in range(columns.shape[0]):
+        total += starts[columns[k] + 1] - starts[columns[k]]
+    flags = np.empty(total, np.uint32)
+    passing = np.zeros(columns.shape[0], np.float64)
+    at, odd = np.int64(0), np.int64(0)
+    for k in range(columns.shape[0]):
+        for i in range(starts[columns[k]], starts[columns[k] + 1]):
+            code = np.int64(codes[i])
+            if code >= IRREGULAR:
+                flags[at] = interned[odd]
+                odd += 1
+            else:
+                flags[at] = pairs[k, kinds[k, code & 0xFF], kinds[k, code >> 8]]
+            if flags[at] & uint32(0xFF) == uint32(0):
+                passing[k] += shares[i]
+            at += 1
+    return flags, passing
+
+
+@njit(cache=True, nogil=True)
+def lay_out(genotypes: Any, columns: Any, places: Any, flags: Any, overflow: Any, out: Any) -> None:
+    """Write packed counters to the places of their codes.
+
+    Other places keep what they hold: a gallery's columns hold no code that its dictionary lacks.
+
+    Parameters
+    ----------
+    genotypes
+        ``(starts, codes, shares)`` of `biomatch.dna.lookup.Genotypes`.
+    columns, places
+        Columns int64 (n,), and where each one's counters begin in `flags`.
+    flags
+        Packed counters by `sort_out`.
+    overflow
+        Counters of a genotype without a code.
+    out
+        (n, 65536) uint32; untyped (code 0) gets 0.
+    """
+    starts, codes, _ = genotypes
+    for k in range(columns.shape[0]):
+        start = starts[columns[k]]
+        out[k, 0] = 0
+        out[k, 65535] = overflow
+        for i in range(start, starts[columns[k] + 1]):
+            out[k, codes[i]] = flags[places[k] + i - start]
+
+
+@njit(cache=True, nogil=True)
+def _both_slots(nibbles: Any, accepted: Any, shape: Any) -> None:
+    """Give each slot's accepted nibbles 1."""
+    shape[:] = 0
+    for i in range(nibbles.shape[0]):
+        if accepted[i]:
+            shape[0, nibbles[i] & 0xF] = 1
+            shape[1, nibbles[i] >> 4] = 1
+    shape[:, 15] = 1
+
+
+@njit(cache=True, nogil=True)
+def _either_slot(nibbles: Any, accepted: Any, shares: Any, shape: Any) -> None:
+    """Give 2 to nibbles that cover the accepted genotypes, one of them a genotype.
+
+    Greedily: most accepted genotypes for each of the others let in.
+    """
+    shape[:] = 0
+    others = np.full((2, 16), 1e-9)
+    for i in range(nibbles.shape[0]):
+        if not accepted[i]:
+            others[0, nibbles[i] & 0xF] += shares[i]
+            others[1, nibbles[i] >> 4] += shares[i]
+    gains = np.empty((2, 16))
+    while True:
+        gains[:] = 0
+        if shape[0, 15] == 0 and shape[1, 15] == 0:  # what the filter knows nothing about
+            gains[:, 15] = 1
+        for i in range(nibbles.shape[0]):
+            low, high = nibbles[i] & 0xF, nibbles[i] >> 4
+            if accepted[i] and shape[0, low] == 0 and shape[1, high] == 0:
+                gains[0, low] += 1
+                gains[1, high] += 1
+        best = np.argmax((gains / others).ravel())
+        if gains[best // 16, best % 16] == 0:
+            break
+        shape[best // 16, best % 16] = 2
+
+
+@njit(cache=True, nogil=True)
+def _cost(nibbles: Any, shares: Any, shape: Any) -> Any:
+    """Mean score that a table gives the rows."""
+    total = 0.0
+    for i in range(nibbles.shape[0]):
+        total += shares[i] * (shape[0, nibbles[i] & 0xF] + shape[1, nibbles[i] >> 4])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def cover(genotypes: Any, columns: Any, places: Any, flags: Any, nibbles: Any) -> Any:
+    """Make the filter's table of each locus: every accepted genotype scores at least 2.
+
+    Two shapes of table do that: 1 for each slot's accepted nibbles, or 2 for a set of nibbles of
+    which every accepted genotype has one. The one that scores less on the gallery's genotypes is
+    taken. A genotype that the filter knows nothing about (15 in both slots) counts as accepted.
+
+    Parameters
+    ----------
+    genotypes, columns, places, flags
+        As for `lay_out`.
+    nibbles
+        (n, 65536) uint8, one row a column: `biomatch.dna.filter.genotype_nibbles`.
+
+    Returns
+    -------
+    array
+        (n, 2, 16) float32; untyped (nibble 0 of slot 0) scores 0.
+    """
+    starts, codes, shares = genotypes
+    out = np.zeros((columns.shape[0], 2, 16), np.float32)
+    either = np.empty((2, 16), np.float32)
+    for k in range(columns.shape[0]):
+        start, end = starts[columns[k]], starts[columns[k] + 1]
+        own = np.empty(end - start, np.int64)
+        accepted = np.empty(end - start, np.bool_)
+        for i in range(end - start):
+            own[i] = nibbles[k, codes[start + i]]
+            accepted[i] = flags[places[k] + i] & uint32(0xFF) == uint32(0)
+        weights = shares[start:end]
+        _both_slots(own, accepted, out[k])
+        _either_slot(own, accepted, weights, either)
+        if _cost(own, weights, either) < _cost(own, weights, out[k]):
+            out[k] = either
+        out[k, 0, 0] = 0
     return out
 
 

@@ -14,7 +14,7 @@ from importlib import resources
 from types import MappingProxyType
 
 from biomatch.dna.loci import BY_NAME, LocusKind, is_autosomal
-from biomatch.errors import ProfileError
+from biomatch.errors import OptionError, ProfileError
 
 __all__ = ["Kit", "check_kit", "find_kit", "get_kit", "kits"]
 
@@ -108,14 +108,14 @@ def get_kit(name: str) -> Kit:
 
     Raises
     ------
-    ProfileError
+    OptionError
         Unknown kit; the message proposes the nearest known one.
     """
     kit = find_kit(name)
     if kit is None:
-        near = difflib.get_close_matches(_fold(name), _folded(), n=1, cutoff=0.4)
+        near = difflib.get_close_matches(_fold(name), _folded(), n=1, cutoff=0.6)
         hint = f"; did you mean {_folded()[near[0]].name!r}?" if near else ""
-        raise ProfileError(f"unknown kit {name!r}{hint}")
+        raise OptionError(f"unknown kit {name!r}{hint}")
     return kit
 
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from biomatch.dna import files
 from biomatch.dna.adventitious import adventitious_probability
 from biomatch.dna.familial import (
+    ProbeRatios,
     ScanTables,
     contributors,
-    kinship_tables,
-    mixture_tables,
+    kinship_ratios,
+    mixture_ratios,
     relatives,
 )
 from biomatch.dna.gallery import DnaGallery
@@ -64,14 +65,21 @@ class SearchGallery:
         A search for the same person returns all hits, however many; `size` bounds only
         searches for relatives and contributors.
         """
+        return [rows for rows, _ in self.best(probes, size, allowed=allowed, options=options)]
+
+    def best(
+        self,
+        probes: Sequence[DnaProfile],
+        size: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        options: object | None = None,
+    ) -> list[tuple[RowArray, NDArray[np.float64]]]:
+        """Return the rows of `shortlist` with their log10 LRs."""
         chosen = _options(options)
         if chosen.relation is not None or chosen.mixture is not None:
             return [self._scanned(probe, max(size, 1), allowed, chosen) for probe in probes]
-        found = self.gallery.search(probes, chosen.rules, allowed=allowed)
-        return [
-            rows[np.argsort(-self.compare(probe, rows, options=chosen), kind="stable")]
-            for probe, rows in zip(probes, found, strict=True)
-        ]
+        return self.gallery.search_scored(probes, chosen.rules, chosen.scores, allowed=allowed)
 
     def _scanned(
         self,
@@ -79,8 +87,8 @@ class SearchGallery:
         size: int,
         allowed: NDArray[np.bool_] | None,
         options: DnaOptions,
-    ) -> RowArray:
-        """Best relatives or contributors of one probe."""
+    ) -> tuple[RowArray, NDArray[np.float64]]:
+        """Best relatives or contributors of one probe, and their log10 LRs."""
         if options.mixture is not None:
             return contributors(
                 self.gallery,
@@ -91,7 +99,8 @@ class SearchGallery:
                 keep=size,
                 min_log10_lr=options.min_log10_lr,
                 allowed=allowed,
-            )[0]
+                ratios=self._ratios(probe, options),
+            )
         return relatives(
             self.gallery,
             probe,
@@ -103,7 +112,8 @@ class SearchGallery:
             min_loci=options.min_loci,
             max_exclusions=options.max_exclusions,
             allowed=allowed,
-        )[0]
+            ratios=self._ratios(probe, options),
+        )
 
     def compare(
         self, probe: DnaProfile, rows: RowArray, *, options: object | None = None
@@ -113,18 +123,22 @@ class SearchGallery:
         rows = np.ascontiguousarray(rows, np.int64)
         if chosen.relation is None and chosen.mixture is None:
             return self.gallery.match_scores(probe, chosen.rules, rows, chosen.scores)
-        values = self._tables(probe, chosen).scores(rows)
+        tables = ScanTables(self.gallery.columns, self._ratios(probe, chosen))
+        values = tables.scores(rows)
         values[values < chosen.min_log10_lr] = -np.inf
         return values
 
-    def _tables(self, probe: DnaProfile, options: DnaOptions) -> ScanTables:
-        columns = self.gallery.columns
-        if options.mixture is not None:
-            return mixture_tables(
-                columns, probe, options.tables, known=options.known, model=options.mixture
-            )
-        relation = str(options.relation)
-        return kinship_tables(columns, probe, relation, options.tables, options.theta)
+    def _ratios(self, probe: DnaProfile, options: DnaOptions) -> ProbeRatios:
+        """Tables of a search for relatives or contributors, made once a probe."""
+
+        def make() -> ProbeRatios:
+            tables, theta = options.tables, options.theta
+            if options.mixture is not None:
+                return mixture_ratios(probe, tables, known=options.known, model=options.mixture)
+            return kinship_ratios(probe, str(options.relation), tables, theta)
+
+        made: ProbeRatios = options.prepared.of("ratios", probe, make)
+        return made
 
     def save(self, folder: Path) -> None:
         """Write .npy, .json and FAISS files into an existing, empty folder."""
@@ -229,17 +243,7 @@ class DnaModality:
             "score": chosen.sentence,
             "note": "a candidate is not an identification",
         }
-        try:
-            rarity = least_favourable(probe, chosen.tables, chosen.theta, chosen.formula)
-            told["random_match_probability"] = rarity.probability
-            told["rarity"] = rarity.as_dict()
-        except ProfileError as error:
-            told["random_match_probability"] = None
-            told["rarity"] = str(error)
-        if chosen.mixture is None and chosen.relation is None:
-            told["adventitious_probability"] = adventitious_probability(
-                probe, chosen.tables, chosen.rules, chosen.theta
-            )
+        told |= chosen.prepared.of("rarity", probe, lambda: _rarity(probe, chosen))
         if chosen.mixture is not None:
             told["mixture"] = self._mixture(probe, reference, chosen, chosen.mixture)
         if chosen.relation is not None:
@@ -273,6 +277,22 @@ class DnaModality:
                 "consistent": y.consistent,
             },
         }
+
+
+def _rarity(probe: DnaProfile, options: DnaOptions) -> dict[str, Any]:
+    """How rare the probe is, and how often the rule reports a stranger."""
+    told: dict[str, Any] = {"random_match_probability": None}
+    try:
+        rarity = least_favourable(probe, options.tables, options.theta, options.formula)
+        told["random_match_probability"] = rarity.probability
+        told["rarity"] = rarity.as_dict()
+    except ProfileError as error:
+        told["rarity"] = str(error)
+    if options.mixture is None and options.relation is None:
+        told["adventitious_probability"] = adventitious_probability(
+            probe, options.tables, options.rules, options.theta
+        )
+    return told
 
 
 MODALITY = DnaModality()

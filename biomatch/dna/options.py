@@ -1,12 +1,13 @@
 """Options of a DNA search, checked by name."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from biomatch.dna.frequencies import Frequencies
-from biomatch.dna.identity import identity_scores
+from biomatch.dna.identity import ERROR_RATE, identity_scores
 from biomatch.dna.kinship import ibd_coefficients
 from biomatch.dna.mixture import Convention, MixtureModel
 from biomatch.dna.profile import DnaProfile
@@ -22,6 +23,35 @@ MUTATION_RATE = 0.002
 
 A convention of the order of magnitude of an STR mutation per meiosis, not a measured rate.
 """
+
+_KEPT = 256
+
+
+class Prepared:
+    """What was made ready for the last probes of a search, so that its parts need not do it again.
+
+    It is left behind when options are sent to another process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, int], tuple[DnaProfile, Any]] = {}
+
+    def __reduce__(self) -> tuple[type["Prepared"], tuple[()]]:
+        return Prepared, ()
+
+    def of(self, what: str, probe: DnaProfile, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned for this very probe, now or before."""
+        key = what, id(probe)
+        known = self._made.get(key)
+        if known is not None and known[0] is probe:
+            return known[1]
+        made = make()
+        with self._lock:
+            self._made[key] = probe, made
+            while len(self._made) > _KEPT:
+                self._made.pop(next(iter(self._made)))
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +83,8 @@ class DnaOptions:
     scores
         log10 LR of one locus for *same person*, one function a population table; made once, so
         that all parts of a database share what it remembers.
+    prepared
+        Tables and figures of the last probes, shared likewise.
     """
 
     rules: RuleSet
@@ -66,6 +98,7 @@ class DnaOptions:
     mixture: MixtureModel | None = None
     known: tuple[DnaProfile, ...] = ()
     scores: tuple[LocusScore, ...] = field(init=False, compare=False, repr=False)
+    prepared: Prepared = field(default_factory=Prepared, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the score functions."""
@@ -76,18 +109,35 @@ class DnaOptions:
     def sentence(self) -> str:
         """Say in one sentence what scores mean."""
         tables = ", ".join(str(table) for table in self.tables)
-        hypothesis = f"relation {self.relation}" if self.relation else "same person"
-        formula = "" if self.relation else f", formula {self.formula.value}"
+        return (
+            f"log10 LR of {self._hypothesis} against unrelated, theta {self.theta:g}"
+            f"{self._conventions}, least favourable of {tables} (minimum allele frequency "
+            f"{self.tables[0].minimum_rule})"
+        )
+
+    @property
+    def _hypothesis(self) -> str:
+        if self.mixture is not None:
+            return f"contribution to a stain of {self.mixture.contributors}"
+        return f"relation {self.relation}" if self.relation else "same person"
+
+    @property
+    def _conventions(self) -> str:
+        """What else the figure rests on, for `sentence`."""
         if self.mixture is not None:
             model = self.mixture
-            hypothesis = f"contribution to a stain of {model.contributors}"
-            formula = (
+            return (
                 f", drop-out {model.dropout:g}, drop-in {model.dropin:g}, convention "
                 f"{model.convention}"
             )
+        if self.relation:
+            excludes = ibd_coefficients(self.relation)[0] == 0.0
+            return f", LR {MUTATION_RATE:g} for a locus that excludes" if excludes else ""
+        rules = self.rules
+        tolerated = f" with LR {ERROR_RATE:g} each" if rules.max_mismatches else ""
         return (
-            f"log10 LR of {hypothesis} against unrelated, theta {self.theta:g}{formula}, least "
-            f"favourable of {tables} (minimum allele frequency {self.tables[0].minimum_rule})"
+            f", formula {self.formula.value}, rule {rules.name} (at least {rules.min_loci} loci "
+            f"compared, at most {rules.max_mismatches} mismatched{tolerated})"
         )
 
 

@@ -14,6 +14,7 @@ from biomatch.dna.files.smartrank import SearchCriteria
 from biomatch.dna.files.text import read_text
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.loci import find
+from biomatch.dna.missing import Family, FamilyMatch, rank_remains
 from biomatch.dna.mixture import Convention, Mixture, MixtureModel, rank_contributors
 from biomatch.dna.mutation import MutationKind, MutationModel
 from biomatch.dna.pedigree import Pedigree, Person, Sex
@@ -21,7 +22,19 @@ from biomatch.dna.profile import DnaProfile
 from biomatch.dna.relationship import PedigreeLr, compare_pedigrees
 from biomatch.errors import OptionError
 
-__all__ = ["compare_project", "mixture_model", "mutation_model", "pedigree_of", "search_criteria"]
+__all__ = [
+    "MISSING",
+    "compare_project",
+    "match_project",
+    "mixture_model",
+    "mutation_model",
+    "pedigree_of",
+    "project_families",
+    "search_criteria",
+]
+
+MISSING = "Missing person"
+"""What Familias' DVI module calls the missing member of a family."""
 
 _KINDS = {
     "equal": MutationKind.EQUAL,
@@ -120,6 +133,88 @@ def compare_project(
         mutation=models,
         null={_name(locus): locus.silent for locus in project.loci},
     )
+
+
+def project_families(project: FamiliasFile, missing: str = MISSING) -> tuple[Family, ...]:
+    """Return the families of a project's DVI module that miss somebody.
+
+    Of a family's pedigrees the last one counts in which the missing person has a parent or a
+    child. Families without such a pedigree, or without a typed relative, are left out.
+
+    Parameters
+    ----------
+    project
+        From `biomatch.dna.files.familias.read_familias`.
+    missing
+        Name of the missing person in the pedigrees.
+    """
+    found = []
+    for name, people in project.families.items():
+        drawn = [
+            pedigree
+            for pedigree in project.pedigrees
+            if pedigree.name.startswith(f"{name}: ")
+            and (missing in pedigree.parents or missing in _parents_in(pedigree))
+        ]
+        members = set(drawn[-1].sexes) if drawn else set()
+        typed = {p.name: p.profile for p in people if p.profile.loci and p.name in members}
+        if typed and missing not in typed:
+            found.append(Family(name, pedigree_of(drawn[-1]), missing, typed))
+    return tuple(found)
+
+
+def _parents_in(pedigree: FamiliasPedigree) -> set[str | None]:
+    return {parent for pair in pedigree.parents.values() for parent in pair}
+
+
+def match_project(
+    path: str | Path,
+    missing: str = MISSING,
+    *,
+    mutation: bool = True,
+    theta: float | None = None,
+    frequencies: Frequencies | None = None,
+) -> list[FamilyMatch]:
+    """Compare all unidentified persons of a Familias project with all its families, best first.
+
+    Parameters
+    ----------
+    path
+        A project with data of the DVI module.
+    missing
+        Name of the missing person in the families' pedigrees.
+    mutation, theta, frequencies
+        As for `compare_project`.
+
+    Raises
+    ------
+    FormatError
+        No Familias project.
+    OptionError
+        Nobody is unidentified or no family misses somebody, or a model is not available.
+    """
+    project = read_familias(read_text(path), str(path))
+    families = project_families(project, missing)
+    remains = [person.profile for person in project.unidentified if person.profile.loci]
+    if not families or not remains:
+        raise OptionError(
+            f"{path}: {len(remains)} typed unidentified persons and {len(families)} families that "
+            f"miss {missing!r}; at least one of each is needed"
+        )
+    models = {_name(locus): mutation_model(locus) for locus in project.loci} if mutation else None
+    found = [
+        match
+        for family in families
+        for match in rank_remains(
+            family,
+            remains,
+            frequencies or project.frequencies,
+            theta=project.theta if theta is None else theta,
+            mutation=models,
+            null={_name(locus): locus.silent for locus in project.loci},
+        )
+    ]
+    return sorted(found, key=lambda one: (-one.result.log10, one.family, one.candidate))
 
 
 def _name(locus: FamiliasLocus) -> str:

@@ -210,7 +210,7 @@ def test_lists(run):
         kit for kit in kits if kit["kit"] == "GlobalFiler"
     ).items()
     assert rows(run("kits", "GlobalFiler", "--format", "csv"))[0]["locus"] == "D3S1358"
-    run("kits", "nothing", code=1)
+    run("kits", "nothing", code=2)
     tables = rows(run("frequencies", "--format", "csv"))
     assert {row["table"] for row in tables} == {"nist1036", "fbi2016", "uk-dna17", "norstr2023"}
     th01 = rows(
@@ -224,3 +224,60 @@ def test_lists(run):
     assert "pruem-2008" in run("rules")
     assert "2008/616/JHA" in run("rules", "pruem-2008")
     run("rules", "strict", code=2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("kits", "NoSuchKit"),
+        ("frequencies", "nowhere"),
+        ("frequencies", "nist1036", "--locus", "D99S99"),
+        ("frequencies", "nist1036", "--locus", "DYS19"),
+        ("frequencies", "nist1036", "--population", "Martian"),
+        ("rules", "nowhere"),
+    ],
+)
+def test_a_name_that_nothing_has_is_wrong_usage(run, arguments):
+    run(*arguments, code=2)
+
+
+def test_the_families_of_a_project(run, tmp_path, shared):
+    path = shared / "dna" / "samples" / "familias" / "Solution3_3.fam"
+    found = json.loads(run("missing", path, "--no-mutation", "--format", "json"))
+    assert found[0]["rank"] == 1
+    assert found[0]["lr"] == max(row["lr"] for row in found)
+    assert len({(row["family"], row["remains"]) for row in found}) == len(found) > 5
+    (tmp_path / "family.ped").write_text("child father mother\n")
+    run("missing", tmp_path / "family.ped", path, code=2)
+
+
+def test_a_probe_that_can_find_nobody_is_no_silent_no_hit(tmp_path):
+    path = tmp_path / "few.csv"
+    path.write_text("SampleName,Marker,Allele1,Allele2\nA,TH01,6,9.3\nA,vWA,14,17\n")
+    for more in ((), ("--relation", "full-sib")):
+        result = CliRunner().invoke(cli, ["dna", "search", str(path), "--in", str(path), *more])
+        assert result.exit_code == 1
+        assert "A: 2 loci can be compared, but the search asks for at least 8" in result.stderr
+        some = [*("dna", "search", str(path), "--in", str(path), "--min-loci", "2"), *more]
+        result = CliRunner().invoke(cli, some)
+        assert result.exit_code == 0
+        assert "1" in result.stdout
+
+
+def test_a_search_for_relatives_shows_what_counts_there(run, samples):
+    family = samples / "family.csv"
+    found = json.loads(
+        run("search", family, "--in", family, "--relation", "parent-child", "--format", "json")
+    )
+    pair = next(row for row in found if (row["probe"], row["candidate"]) == ("mother", "child1"))
+    assert pair["relation"] == "parent-child"
+    assert pair["excluding"] == []
+    assert "hit" not in pair
+    stain = json.loads(
+        run(
+            *("search", samples / "stain.csv", "--in", samples / "database.csv"),
+            *("--contributors", "1", "--format", "json"),
+        )
+    )
+    assert stain[0]["contributors"] == 1
+    assert "hit" not in stain[0]

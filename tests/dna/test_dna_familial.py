@@ -7,7 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biomatch.dna import DnaProfile, Frequencies
-from biomatch.dna.familial import contributors, kinship_tables, parent_child_rows, relatives
+from biomatch.dna.familial import (
+    ScanTables,
+    contributors,
+    kinship_ratios,
+    kinship_tables,
+    parent_child_rows,
+    relatives,
+)
 from biomatch.dna.gallery import DnaGallery
 from biomatch.dna.kinship import familial_search, least_favourable_kinship
 from biomatch.dna.mixture import MixtureModel, mixture
@@ -83,6 +90,49 @@ def test_keeping_few_keeps_the_best() -> None:
     assert 7 not in relatives(built, probe, "full-sib", TABLES, min_loci=1, allowed=allowed)[0]
     built.remove(np.array([7]))
     assert 7 not in relatives(built, probe, "full-sib", TABLES, min_loci=1)[0]
+
+
+def test_rows_with_too_few_loci_take_no_place() -> None:
+    """Many short profiles that resemble the probe do not crowd out the long one that counts."""
+    probe = DnaProfile.from_alleles(
+        {"TH01": ("5", "10"), "vWA": ("11", "21"), "FGA": ("20", "22"), "D3S1358": ("15", "16")}
+    )
+    short = DnaProfile.from_alleles({"TH01": ("5", "10"), "vWA": ("11", "21")})
+    sib = DnaProfile.from_alleles(
+        {"TH01": ("7", "10"), "vWA": ("17", "21"), "FGA": ("20", "22"), "D3S1358": ("15", "17")}
+    )
+    built = gallery([*[short] * 500, sib])
+    rows, _ = relatives(built, probe, "full-sib", TABLES, keep=1, min_loci=4)
+    assert rows.tolist() == [500]
+    assert relatives(built, probe, "full-sib", TABLES, keep=1, min_loci=2)[0].tolist() == [0]
+
+
+@SETTINGS
+@given(databases, databases, profiles(plain), st.sampled_from(RELATIONS))
+def test_tables_of_one_probe_serve_every_gallery(
+    first: list[DnaProfile], second: list[DnaProfile], probe: DnaProfile, relation: str
+) -> None:
+    shared = kinship_ratios(probe, relation, TABLES, 0.01)
+    for references in (first, second):
+        columns, rows = gallery(references).columns, np.arange(len(references))
+        own = kinship_tables(columns, probe, relation, TABLES, 0.01).scores(rows)
+        assert ScanTables(columns, shared).scores(rows).tolist() == own.tolist()
+
+
+def test_alleles_that_no_table_lists_are_told_apart() -> None:
+    """Two of them have one frequency, but a homozygote is no heterozygote."""
+    table = Frequencies.from_dict({"TH01": {"6": 0.5, "7": 0.5}}, minimum=0.01)
+    probe = DnaProfile.from_alleles({"TH01": ("6", "12")})
+    others = [
+        DnaProfile.from_alleles({"TH01": pair})
+        for pair in (("3", "4"), ("3", "3"), ("3", "12"), ("12", "12"), ("4", "6"))
+    ]
+    scores = kinship_tables(gallery(others).columns, probe, "full-sib", [table], 0.03).scores(
+        np.arange(len(others))
+    )
+    for other, score in zip(others, scores, strict=True):
+        exact = least_favourable_kinship(probe, other, "full-sib", [table], 0.03).log10
+        assert score == pytest.approx(exact, rel=1e-12)
 
 
 def test_parent_and_child_share_an_allele_at_all_loci_but_mutations() -> None:

@@ -1,5 +1,6 @@
 """The filter loses nothing, and what is verified is what the plain reference says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from biomatch.dna import DnaProfile, codes
+from biomatch.dna.alleles import encode, sort_alleles
 from biomatch.dna.gallery import DnaGallery
-from biomatch.dna.matching import compare
+from biomatch.dna.lookup import pack_flags, probe_locus
+from biomatch.dna.matching import compare, compare_locus
 from biomatch.dna.rules import RuleSet, rule_set
 from biomatch.errors import FormatError
 
@@ -140,6 +143,122 @@ def test_scores_are_the_sums_of_the_loci(
         pairs = [(k, probe.autosomal[k], there[k]) for k in probe.autosomal if there.get(k)]
         pairs = [pair for pair in pairs if not rules.loci or pair[0] in rules.loci]
         assert score == min(sum(f(*pair) for pair in pairs) for f in (worth, other))
+
+
+@QUICK
+@given(databases, profiles(), RULES)
+def test_hits_come_with_their_scores_best_first(
+    references: list[DnaProfile], probe: DnaProfile, rules: RuleSet
+) -> None:
+    def worth(locus: str, mine: tuple[str, ...], theirs: tuple[str, ...]) -> float:
+        return 10.0 * len(set(mine) & set(theirs)) + 0.1 * len(theirs)
+
+    built = gallery(references)
+    ((rows, scores),) = built.search_scored([probe], rules, [worth])
+    assert sorted(rows.tolist()) == expected(probe, references, rules)
+    assert scores.tolist() == built.match_scores(probe, rules, rows, [worth]).tolist()
+    ranked = sorted(zip((-scores).tolist(), rows.tolist(), strict=True))
+    assert [row for _, row in ranked] == rows.tolist()
+
+
+def test_equal_genotypes_have_equal_scores_in_every_gallery() -> None:
+    """Whoever else is in a gallery says nothing about a score, to the last bit."""
+    rng = np.random.default_rng(6)
+    names = [f"M{n}" for n in range(30)]
+    people = [
+        DnaProfile.from_alleles(
+            {name: [str(a) for a in rng.integers(5, 12, 2)] for name in names}, extra_loci=names
+        )
+        for _ in range(40)
+    ]
+
+    def worth(locus: str, mine: tuple[str, ...], _: tuple[str, ...]) -> float:
+        return np.log10(len(locus) + 0.3 * float(mine[0]))
+
+    rules, scores = rule_set("moderate"), set()
+    for company in (people[1:4], people[4:20], people[20:]):
+        ((_, found),) = gallery([people[0], *company]).search_scored([people[0]], rules, [worth])
+        scores.update(found.tolist())
+    assert len(scores) == 1
+
+
+def test_small_galleries_are_scanned_and_large_ones_filtered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    person = DnaProfile.from_alleles(dict.fromkeys(("TH01", "TPOX", "CSF1PO"), ("9", "10")))
+    built = gallery([person] * 3)
+    rules = rule_set("moderate").with_limits(min_loci=3)
+    used: list[str] = []
+
+    def filtered(queries: list[object], _: int) -> list[np.ndarray]:
+        used.append("filter")
+        return [np.arange(3) for _ in queries]
+
+    monkeypatch.setattr(built, "candidates", filtered)
+    assert built.search([person], rules)[0].tolist() == [0, 1, 2]
+    assert used == []
+    monkeypatch.setattr("biomatch.dna.gallery.SCANNED", 2)
+    assert built.search([person], rules)[0].tolist() == [0, 1, 2]
+    assert used == ["filter"]
+
+
+def test_threads_and_galleries_do_not_disturb_each_other() -> None:
+    """Each thread lays its tables out on a desk of its own, one gallery after the other."""
+    rng = np.random.default_rng(2)
+    names = ("TH01", "TPOX", "CSF1PO", "D5S818", "D13S317", "D16S539")
+    people = [
+        DnaProfile.from_alleles(
+            {name: [str(a) for a in rng.integers(6, 14, 2)] for name in names[number % 3 :]}
+        )
+        for number in range(120)
+    ]
+    galleries = [gallery(people[:10]), gallery(people[10:70]), gallery(people[70:])]
+    rules = rule_set("low").with_limits(min_loci=3, max_mismatches=1)
+    work = [(probe, one) for probe in people for one in galleries]
+
+    def search(item: tuple[DnaProfile, DnaGallery]) -> list[int]:
+        found: list[int] = item[1].search([item[0]], rules)[0].tolist()
+        return found
+
+    alone = [search(item) for item in work]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(search, work)) == alone
+    everyone = [people[:10], people[10:70], people[70:]]
+    truth = [expected(probe, part, rules) for probe in people for part in everyone]
+    assert alone == truth
+
+
+@QUICK
+@given(
+    st.lists(
+        st.sampled_from(("7", "8", "9", "9.2", "9.3", "10", "F", "<9", ">9.2", "<8", ">30")),
+        min_size=1,
+        max_size=5,
+        unique=True,
+    ),
+    st.sampled_from(("high", "moderate", "low", "pruem-2008")),
+    st.booleans(),
+)
+def test_kinds_of_alleles_say_what_the_rule_says_of_every_genotype(
+    tokens: list[str], name: str, target: bool
+) -> None:
+    probe = sort_alleles(tokens)
+    stringency = rule_set(name).stringency
+    required = probe[:1] if target else ()
+    locus = probe_locus("TH01", probe, stringency, required)
+    book = codes.CodeBook()
+    column = book.column("TH01")
+    everything = ["1", "5", "7", "8", "8.3", "9", "9.1", "9.2", "9.3", "10", "12", "31", "99"]
+    book.add_alleles(column, [encode(token) for token in everything])
+    kinds = locus.kinds(book, column)
+    for i, first in enumerate(everything):
+        for j, second in enumerate(everything[: i + 1]):
+            genotype = sort_alleles([first, second])
+            told = locus.pairs[kinds[i + 1], kinds[j + 1] if i != j else 0]
+            plainly = compare_locus("TH01", probe, genotype, stringency, required)
+            assert told == pack_flags(plainly, stringency), genotype
+            if locus.by_slots:
+                assert plainly.matches == bool(set(genotype) & set(probe))
 
 
 def test_saved_and_loaded_answers_the_same(tmp_path: Path) -> None:

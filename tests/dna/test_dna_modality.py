@@ -50,6 +50,22 @@ def test_a_person_is_found_with_one_over_the_random_match_probability() -> None:
     assert "theta 0.03" in calibration.source
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "rule codis-moderate-2017 (at least 8 loci compared, at most 0 mismatched)"),
+        ({"max_mismatches": 1, "min_loci": 6}, "at least 6 loci compared, at most 1 mismatched "),
+        ({"max_mismatches": 1}, "mismatched with LR 0.001 each)"),
+        ({"relation": "parent-child"}, "LR 0.002 for a locus that excludes"),
+        ({"relation": "full-sib"}, "relation full-sib against unrelated, theta 0.01, least"),
+        ({"contributors": 2}, "a stain of 2 against unrelated, theta 0.01, drop-out 0.1, drop-in"),
+        ({"minimum": 0.01}, "(minimum allele frequency 0.01 for all alleles)"),
+    ],
+)
+def test_a_score_says_what_it_rests_on(values: dict[str, Any], said: str) -> None:
+    assert said in MODALITY.options(values).sentence
+
+
 def test_rows_that_do_not_match_score_minus_infinity() -> None:
     everyone = people(5)
     scores = build(everyone).compare(everyone[2], np.arange(5))
@@ -146,6 +162,24 @@ def test_contributors_through_the_same_door(tmp_path: Path) -> None:
     (rows,) = gallery.shortlist([stain], 100, options=known)
     assert rows[0] == 0
     assert gallery.compare(stain, rows[:1], options=known)[0] > scores[0]
+
+
+def test_what_is_made_for_a_probe_is_made_once_and_does_not_travel() -> None:
+    everyone = people(5)
+    options = MODALITY.options({"relation": "full-sib", "population": "Cauc"})
+    made: list[int] = []
+    for probe in (*everyone, *everyone):
+        assert (
+            options.prepared.of("name", probe, lambda p=probe: made.append(1) or p.name)
+            == probe.name
+        )
+    assert len(made) == len(everyone)
+    twin = MODALITY.loads(MODALITY.dumps(everyone[0]))
+    assert (
+        options.prepared.of("name", twin, lambda: "twin") == "twin"
+    )  # only the very same object counts
+    again = pickle.loads(pickle.dumps(options))
+    assert again.prepared.of("name", everyone[0], lambda: "anew") == "anew"
 
 
 def test_options_are_checked_and_travel() -> None:

@@ -108,8 +108,42 @@ def test_reads_long_tables_with_populations(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Allele,TH01,vWA\n6.00,0.3,\n9.30,0.7,\n14.00,,1\n",  # a spreadsheet's two decimals
+        "Allele;TH01;vWA\n6;0,3;\n9,3;0,7;\n14;;1,0\n",  # decimal commas, in alleles as well
+        ",TH01,vWA\n6,0.3,\n9.3,0.7,NA\n14,,1\n",  # no title above the alleles
+        "TH01\tvWA\n6\t0.3\tNA\n9.3\t0.7\tNA\n14\tNA\t1\n",  # R's row names
+        "TH01\n6\t0.3\n9.3\t0.7\n\nVWA\n14\t1\n",  # Familias' list
+        "THO1\n6 0.3\n9.3 0.7\nvWA\n14 1\n",
+        "sep=;\r\nAllele;TH01;vWA\r\n6;0.3;\r\n9.3;0.7;\r\n14;;1\r\n",  # Excel's first line
+    ],
+)
+def test_the_ways_in_which_programs_write_a_table(tmp_path, text):
+    path = tmp_path / "table.csv"
+    path.write_text(text, newline="")
+    table = Frequencies.read(path)
+    assert table.table == {"TH01": {"6": 0.3, "9.3": 0.7}, "vWA": {"14": 1.0}}
+
+
+def test_lists_know_loci_of_two_words(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("Penta D\n9 0.5\n10 0.5\nD3S1358\n15 1\n")
+    assert Frequencies.read(path).loci == ("D3S1358", "PentaD")
+
+
+def test_one_allele_under_two_spellings_is_refused():
+    with pytest.raises(OptionError, match=r"TH01 allele 9\.3 is given twice"):
+        Frequencies.from_dict({"TH01": {"9.3": 0.3, "9.30": 0.3}})
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("TH01\n6 0.3\nTH01\n7 0.3\n", "line 3: locus TH01 is given twice"),
+        ("TH01\n6 0.3\n9.3\n", "line 3: expected a locus' name, or an allele"),
+        ("Allele,TH01\n-6,0.5\n", "TH01: allele '-6' is not a repeat number"),
+        ("Allele,TH01,THO1\n6,0.5,0.5\n", "broken.csv.*locus TH01 is given twice"),
         ("", "empty"),
         ("a,b\n1,2\n", "line 1: expected the columns"),
         ("locus,allele,frequency\nTH01,6,2\n", "line 2: frequency '2'"),

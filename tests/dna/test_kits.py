@@ -2,7 +2,7 @@ import pytest
 
 from biomatch.dna.kits import check_kit, find_kit, get_kit, kits
 from biomatch.dna.loci import BY_NAME, LOCUS_SETS
-from biomatch.errors import ProfileError
+from biomatch.errors import OptionError, ProfileError
 
 
 def test_all_loci_are_known():
@@ -43,9 +43,7 @@ def test_aliases_and_spelling():
     assert get_kit("globalfiler express") is get_kit("GlobalFiler")
     assert get_kit("AmpFLSTR NGM SElect").name == "NGM SElect"
     assert find_kit("Y-PLEX 5") is None
-    with pytest.raises(
-        ProfileError, match="unknown kit 'GlobalFilter'; did you mean 'GlobalFiler'"
-    ):
+    with pytest.raises(OptionError, match="unknown kit 'GlobalFilter'; did you mean 'GlobalFiler'"):
         get_kit("GlobalFilter")
 
 

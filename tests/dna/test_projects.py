@@ -1,9 +1,17 @@
 import pytest
 
-from biomatch.dna.files.familias import FamiliasLocus, FamiliasPedigree
+from biomatch.dna.files.familias import FamiliasLocus, FamiliasPedigree, read_familias
+from biomatch.dna.files.text import read_text
+from biomatch.dna.missing import missing_person
 from biomatch.dna.mutation import MutationKind
 from biomatch.dna.pedigree import Sex
-from biomatch.dna.projects import compare_project, mutation_model, pedigree_of
+from biomatch.dna.projects import (
+    compare_project,
+    match_project,
+    mutation_model,
+    pedigree_of,
+    project_families,
+)
 from biomatch.errors import OptionError
 
 
@@ -56,3 +64,26 @@ def test_paternity_project(shared):
     assert plain.lr > 760.344485628
     with pytest.raises(OptionError, match="no pedigree 'H3'; the project has H1, H2"):
         compare_project(path, "H3")
+
+
+@pytest.mark.shared
+def test_who_of_the_dead_belongs_to_which_family(shared):
+    """Each pair's figure is that of the family alone; the pairs of all families are one ranking."""
+    path = shared / "dna" / "samples" / "familias" / "Solution3_3.fam"
+    project = read_familias(read_text(path), str(path))
+    families = project_families(project)
+    assert [family.name for family in families] == [f"Family {n}" for n in range(1, 6)]
+    ranked = match_project(path, mutation=False)
+    assert len(ranked) == 5 * len(project.unidentified)
+    assert [m.result.log10 for m in ranked] == sorted(
+        (m.result.log10 for m in ranked), reverse=True
+    )
+    best = ranked[0]
+    alone = missing_person(
+        next(family for family in families if family.name == best.family),
+        next(p.profile for p in project.unidentified if p.name == best.candidate),
+        project.frequencies,
+    )
+    assert best.result.lr == pytest.approx(alone.lr, rel=1e-12)
+    assert best.result.lr > 1e3
+    assert match_project(path)[0].result.mutation != "none"

@@ -19,6 +19,7 @@ Allele frequencies come from CSV tables, STRidER XML, Familias projects and Smar
 `read_frequencies`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +31,7 @@ from biomatch.dna.files.niem import is_niem, read_niem, write_niem
 from biomatch.dna.files.safexml import Node, parse
 from biomatch.dna.files.smartrank import from_json, is_smartrank, read_criteria
 from biomatch.dna.files.strider import is_strider, read_strider
-from biomatch.dna.files.text import Table, fold, read_text
+from biomatch.dna.files.text import Table, fold, is_blank, read_text
 from biomatch.dna.files.wide import is_wide, read_wide, write_smartrank, write_wide
 from biomatch.dna.frequencies import Frequencies
 from biomatch.dna.profile import DnaProfile
@@ -122,11 +123,25 @@ def write(path: str | Path, profiles: Sequence[DnaProfile], form: str = "long") 
     OptionError
         Unknown format.
     FormatError
-        The format does not allow something in the profiles.
+        The format does not allow something in the profiles, or their names do not tell them
+        apart. Nothing is written then.
     """
     if form not in WRITERS:
         raise OptionError(f"unknown DNA format {form!r}; known are {', '.join(WRITERS)}")
+    _check_names(profiles)
     Path(path).write_text(WRITERS[form](profiles), encoding="utf-8")
+
+
+def _check_names(profiles: Sequence[DnaProfile]) -> None:
+    """Refuse what no reader could take apart again."""
+    often = Counter(profile.name.strip() for profile in profiles)
+    if not often:
+        raise FormatError("there is no profile to write")
+    for name, count in often.items():
+        if is_blank(name):
+            raise FormatError(f"a profile has no name ({name!r}); give it one before writing")
+        if count > 1:
+            raise FormatError(f"{count} profiles are called {name!r}; name them differently")
 
 
 def read_frequencies(path: str | Path) -> dict[str, Frequencies]:

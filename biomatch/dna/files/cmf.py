@@ -472,7 +472,11 @@ class CmfMessage:
             It breaks the schema (a name too long, an unknown category, ...).
         """
         node = self._rapid_node() if self.rapid else self._node()
-        check_message(node, "CMF message")
+        try:
+            check_message(node, "CMF message")
+        except FormatError as error:  # nothing has a line before it is written
+            told = str(error).replace(": line 0", "").replace(", in line 0", "")
+            raise FormatError(told) from None
         for specimen in self.specimens:
             if (specimen.comment or "").startswith(" "):
                 raise FormatError(
@@ -663,8 +667,13 @@ def _of_profile(profile: DnaProfile, category: str, user: str, at: str) -> CmfSp
     for name, tokens in profile.loci.items():
         if not tokens:
             continue
+        spelled = _SPELLING.get(name, name)
+        if spelled not in LOCI_2017:
+            raise FormatError(
+                f"specimen {profile.name!r}: {name} is no CODIS locus; leave it out of the message"
+            )
         required = tuple(token for token in profile.required.get(name, ()) if token in tokens)
-        loci.append(CmfLocus(_SPELLING.get(name, name), tokens, required, user, at, kit))
+        loci.append(CmfLocus(spelled, tokens, required, user, at, kit))
     comment = profile.comment.strip()[:255] if profile.comment else None
     return CmfSpecimen(profile.name, profile.category or category, tuple(loci), comment)
 

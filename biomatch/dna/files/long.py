@@ -10,6 +10,7 @@ have a row each.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -52,6 +53,8 @@ _PARTS = re.compile(r"(dys385|dyf387s1)([ab])")
 
 @dataclass(slots=True)
 class _Specimen:
+    name: str
+    file: str
     calls: dict[str, list[tuple[str, float | None]]] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class _Layout:
     joined: bool
     one_a_row: bool
     kit: int
+    file: int
 
 
 def _numbered(header: Sequence[str], stem: str) -> tuple[int, ...]:
@@ -104,6 +108,7 @@ def _layout(table: Table) -> _Layout:
             f"are {', '.join(header)})"
         )
     kit = first_of(header, ("kit", "kitname"))
+    file = first_of(header, ("samplefile", "samplefilename", "filename"))
     alleles = _numbered(header, "allele")
     one = first_of(header, ("alleles", "genotype", "allele"))
     if not alleles and one is not None:
@@ -117,9 +122,19 @@ def _layout(table: Table) -> _Layout:
             not single,
             single,
             -1 if kit is None else kit,
+            -1 if file is None else file,
         )
     heights = _numbered(header, "height") or _numbered(header, "peakheight")
-    return _Layout(sample, marker, alleles, heights, False, False, -1 if kit is None else kit)
+    return _Layout(
+        sample,
+        marker,
+        alleles,
+        heights,
+        False,
+        False,
+        -1 if kit is None else kit,
+        -1 if file is None else file,
+    )
 
 
 def read_long(table: Table) -> list[DnaProfile]:
@@ -133,19 +148,29 @@ def read_long(table: Table) -> list[DnaProfile]:
         Unknown locus or impossible allele, with line and column.
     """
     layout = _layout(table)
-    specimens: dict[str, _Specimen] = {}
+    specimens: dict[tuple[str, str], _Specimen] = {}
     for row in range(len(table.rows)):
         _read_row(table, layout, table.cells(row), specimens)
     if not specimens:
         raise FormatError(f"{table.path}: the table has a header but no rows")
+    often = Counter(one.name for one in specimens.values())
     return [
-        build_profile(table.path, name, one.calls, where=one.cells, kit=one.kit)
-        for name, one in specimens.items()
+        build_profile(
+            table.path,
+            one.name if often[one.name] == 1 else f"{one.name} ({one.file})",
+            one.calls,
+            where=one.cells,
+            kit=one.kit,
+        )
+        for one in specimens.values()
     ]
 
 
 def _read_row(
-    table: Table, layout: _Layout, cells: list[Cell], specimens: dict[str, _Specimen]
+    table: Table,
+    layout: _Layout,
+    cells: list[Cell],
+    specimens: dict[tuple[str, str], _Specimen],
 ) -> None:
     name, marker = cells[layout.sample], cells[layout.marker]
     if is_blank(name.text) or not marker.text:
@@ -156,7 +181,8 @@ def _read_row(
     locus = find(marker.text)
     if locus is None:
         raise ProfileError(f"{table.path}: {marker.where}: {_unknown(marker.text)}")
-    specimen = specimens.setdefault(name.text, _Specimen())
+    file = cells[layout.file].text if layout.file >= 0 else ""
+    specimen = specimens.setdefault((name.text, file), _Specimen(name.text, file))
     part = _PARTS.fullmatch(fold(marker.text))
     key = f"{locus.name}{part[2]}" if part else locus.name
     if key in specimen.lines and not layout.one_a_row:

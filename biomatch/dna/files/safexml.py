@@ -5,6 +5,7 @@ refuse a document type declaration before anything in it is acted on. That shuts
 expansion, external entities and external DTDs.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -152,11 +153,24 @@ def _without_encoding(text: str) -> str:
     return text
 
 
+_FORBIDDEN = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+
 def render(node: Node, indent: int = 0) -> str:
-    """Write an element with its children, two blanks a level."""
+    """Write an element with its children, two blanks a level.
+
+    Raises
+    ------
+    FormatError
+        A text holds a character that XML cannot carry.
+    """
     lines: list[str] = []
     _render(node, indent, lines)
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if odd := _FORBIDDEN.search(text):
+        around = text[max(0, odd.start() - 20) : odd.end() + 20]
+        raise FormatError(f"XML cannot carry the character {odd[0]!r} (in {around!r}); remove it")
+    return text
 
 
 def _render(node: Node, level: int, lines: list[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from biomatch.dna.files.safexml import Node
+from biomatch.dna.frequencies import SEPARATOR_LINE
 from biomatch.dna.profile import DnaProfile
 from biomatch.errors import FormatError, ProfileError
 
@@ -26,6 +27,11 @@ __all__ = [
 MAX_BYTES = 1 << 30
 """Larger files are refused; split them."""
 
+_DECLARED = re.compile(
+    rb"<\?xml[^>]*encoding\s*=\s*[\"']"
+    rb"((?:iso-?8859-|windows-|cp|koi8-|gb|big5|shift_jis|euc-)[a-z0-9_-]*)",
+    re.IGNORECASE,
+)
 _BLANK = {"", "NA", "N/A", "NULL", "NAN", "-", "."}
 _DECIMAL_COMMA = re.compile(r"([<>]?\s*\d{1,3}),(\d)")
 _LUS = re.compile(r"(\d+(?:\.\d+)?)_\d+(?:\.\d+)?(?:_\d+(?:\.\d+)?)*")
@@ -95,6 +101,9 @@ class Table:
         FormatError
             No table, or a row with more cells than the header.
         """
+        stated = SEPARATOR_LINE.match(text)
+        if stated:
+            text = text[stated.end() :]
         lines = text.splitlines()
         first = next((line for line in lines if line.strip()), "")
         delimiter = max("\t;,", key=first.count)
@@ -132,7 +141,10 @@ class Table:
 
 
 def read_text(path: Path | str) -> str:
-    """Read a text file in UTF-8 (with or without BOM), UTF-16 with BOM, or Windows-1252.
+    """Read a text file in UTF-8 (with or without BOM) or UTF-16 with BOM.
+
+    Bytes that are neither are read in the encoding that an XML declaration names, else as
+    Windows-1252.
 
     Raises
     ------
@@ -149,11 +161,14 @@ def read_text(path: Path | str) -> str:
     if not data.strip():
         raise FormatError(f"{path}: the file is empty")
     encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-    for name in (encoding, "cp1252"):
+    declared = _DECLARED.match(data)
+    for name in (encoding, declared[1].decode() if declared else "", "cp1252"):
         try:
-            text = data.decode(name)
-        except UnicodeDecodeError:
+            text = data.decode(name or "cp1252")
+        except (UnicodeDecodeError, LookupError):
             continue
+        if not text.strip():
+            raise FormatError(f"{path}: the file is empty")
         if "\0" not in text:
             return text
     raise FormatError(f"{path}: not a text file")

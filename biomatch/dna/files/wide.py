@@ -55,6 +55,17 @@ _OTHER = frozenset(
         "kit",
         "kitname",
         "project",
+        "family",
+        "familyid",
+        "famid",
+        "fid",
+        "mid",
+        "father",
+        "mother",
+        "laboratory",
+        "lab",
+        "country",
+        "tissue",
     }
 )
 

@@ -7,6 +7,7 @@ from dna_samples import FAMILIAS
 
 from biomatch.dna.files import parse_profiles
 from biomatch.dna.files.familias import read_familias
+from biomatch.dna.projects import match_project, project_families
 from biomatch.errors import FormatError, OptionError
 
 
@@ -68,3 +69,16 @@ def test_mutation_models(shared: Path) -> None:
     model = project.loci[0].mutation
     assert (model.kind, model.rate, model.rate_female) == ("stepwise", 0.002, 0.001)
     assert (model.rate2, model.step_ratio) == (1e-6, 0.1)
+
+
+def test_a_project_without_dead_or_families_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.fam"
+    path.write_text(FAMILIAS)
+    (family,) = project_families(read_familias(FAMILIAS, "x"))
+    assert (family.name, family.missing, set(family.profiles)) == ("F1", "Missing person", {"R"})
+    found = match_project(path, mutation=False)
+    assert [(match.family, match.candidate) for match in found] == [("F1", "V1")]
+    with pytest.raises(OptionError, match="compute without mutation"):
+        match_project(path)
+    with pytest.raises(OptionError, match="0 families that miss 'Nobody'"):
+        match_project(path, "Nobody")

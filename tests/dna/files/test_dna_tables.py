@@ -222,3 +222,44 @@ def _wide(controls: dict[str, dict[str, tuple[str, ...]]]) -> str:
         cells = [", ".join([*table.get(locus, ()), *[" "] * 4]) for locus in loci]
         lines.append("\t".join([f"{name}.fsa", name, *cells]) + "\t")
     return "\r\n".join(lines) + "\r\n"
+
+
+def test_a_sample_injected_twice_is_two_profiles() -> None:
+    rows = (
+        "Sample File\tSample Name\tMarker\tAllele 1\tAllele 2\n"
+        "a1.fsa\tS1\tTH01\t6\t9.3\na1.fsa\tS1\tvWA\t14\t17\n"
+        "a2.fsa\tS1\tTH01\t6\t?\nb1.fsa\tS2\tTH01\t7\t7\n"
+    )
+    found = {profile.name: dict(profile.loci) for profile in parse_profiles(rows, "x.txt")}
+    assert found == {
+        "S1 (a1.fsa)": {"TH01": ("6", "9.3"), "vWA": ("14", "17")},
+        "S1 (a2.fsa)": {"TH01": ("6", "OL")},
+        "S2": {"TH01": ("7",)},
+    }
+    with pytest.raises(
+        FormatError, match=r"line 3, column 3 .Marker.: marker TH01 of specimen 'S1'"
+    ):
+        parse_profiles(rows.replace("\tvWA\t", "\tTH01\t"), "x.txt")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;"])
+def test_the_first_line_that_excel_reads(first: str, end: str) -> None:
+    text = end.join([first, "SampleName;Marker;Allele1;Allele2", "S;TH01;6;9,3", "S;vWA;14;x"])
+    with pytest.raises(ProfileError, match="line 4, column 4"):
+        parse_profiles(text, "x.csv")
+    (profile,) = parse_profiles(text.replace("x", "17"), "y.csv")
+    assert dict(profile.loci) == {"TH01": ("6", "9.3"), "vWA": ("14", "17")}
+
+
+def test_a_file_with_nothing_but_a_mark_of_its_encoding_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"\xef\xbb\xbf\r\n")
+    with pytest.raises(FormatError, match="the file is empty"):
+        read(path)
+
+
+def test_columns_about_family_and_origin_are_no_loci() -> None:
+    text = "id\tfid\tmid\tsex\tlab\tTH01\tvWA\nA\t0\t0\t1\tX\t6/9.3\t-\n"
+    (profile,) = parse_profiles(text, "x.txt")
+    assert dict(profile.loci) == {"TH01": ("6", "9.3")}

@@ -1,9 +1,12 @@
 """Hostile XML, and the formats in XML other than CODIS."""
 
+from pathlib import Path
+
 import pytest
 from dna_samples import CMF, CRITERIA, NIEM, STRIDER
 
-from biomatch.dna.files import parse_profiles, read_frequencies
+from biomatch.dna import DnaProfile
+from biomatch.dna.files import WRITERS, parse_profiles, read, read_frequencies
 from biomatch.dna.files.niem import read_pedigrees
 from biomatch.dna.files.safexml import Node, parse, render
 from biomatch.dna.files.smartrank import from_json, read_criteria
@@ -145,3 +148,13 @@ def test_frequencies_of_other_files(tmp_path: object) -> None:
     assert read_frequencies(folder / "b.xml")[""].frequency("TH01", "6") == 0.2
     with pytest.raises(FormatError, match="no allele frequencies"):
         read_frequencies(folder / "c.xml")
+
+
+@pytest.mark.parametrize("encoding", ["ISO-8859-2", "windows-1251", "UTF-8", "UTF-16"])
+def test_the_declared_encoding_is_used(tmp_path: Path, encoding: str) -> None:
+    name = "Пётр" if encoding == "windows-1251" else "Łódź"
+    profile = DnaProfile.from_alleles({"TH01": ("6", "9.3")}, name=name)
+    text = WRITERS["niem"]([profile]).replace("UTF-8", encoding)
+    path = tmp_path / "x.xml"
+    path.write_bytes(text.encode(encoding))
+    assert read(path)[0].name == name
