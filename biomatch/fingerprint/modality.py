@@ -60,7 +60,13 @@ class FingerprintModality:
         source = sample.image if sample.image is not None else sample.path
         if source is None:
             raise OptionError(f"{sample.name}: has neither a path nor an image")
-        template = extract(source, ppi=sample.ppi, **_extraction(sample))
+        template = extract(
+            source,
+            sample.ppi,
+            impression=sample.impression,
+            name=sample.name,
+            **_extraction(sample),
+        )
         return [_placed(template, sample)]
 
     def label(self, template: FingerprintTemplate) -> str | None:  # noqa: ARG002
