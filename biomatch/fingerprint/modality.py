@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biomatch.errors import OptionError
 from biomatch.fingerprint import cylinders
@@ -22,6 +23,7 @@ __all__ = ["MODALITY", "FingerprintModality"]
 PICTURES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
 RECORDS = frozenset({".an2", ".an2k", ".ansi", ".eft", ".fir", ".fmr", ".iso", ".nist"})
 SUFFIXES = PICTURES | RECORDS
+MOST_CORNERS = 255
 
 
 class FingerprintModality:
@@ -171,12 +173,31 @@ def _placed(template: FingerprintTemplate, sample: Sample) -> FingerprintTemplat
 
 
 def _extraction(sample: Sample) -> dict[str, Any]:
-    unknown = sorted(set(sample.options) - {"extractor"})
+    unknown = sorted(set(sample.options) - {"extractor", "roi"})
     if unknown:
         raise OptionError(
-            f"{sample.name}: unknown extraction option '{unknown[0]}'; there is: extractor"
+            f"{sample.name}: unknown extraction option '{unknown[0]}'; there are: extractor, roi"
         )
-    return dict(sample.options)
+    options = dict(sample.options)
+    if "roi" in options:
+        options["roi"] = _polygon(options["roi"])
+    return options
+
+
+def _polygon(corners: Any) -> NDArray[np.float64]:
+    """Read a region of interest: ``"x,y x,y x,y"`` in pixels of the picture, or such pairs."""
+    pairs = [c.split(",") for c in corners.split()] if isinstance(corners, str) else corners
+    try:
+        polygon = np.array(pairs, np.float64)
+    except (TypeError, ValueError):
+        polygon = np.zeros(0)
+    fits = polygon.ndim == 2 and polygon.shape[1] == 2 and 3 <= len(polygon) <= MOST_CORNERS
+    if not (fits and np.isfinite(polygon).all()):
+        raise OptionError(
+            f"fingerprint: roi {corners!r} is not a polygon of 3 to {MOST_CORNERS} corners, such "
+            "as '10,20 300,20 300,400 10,400'"
+        )
+    return polygon
 
 
 def _drawn(minutiae: Minutiae) -> list[list[float]]:

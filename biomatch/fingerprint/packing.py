@@ -79,8 +79,8 @@ def kept_rows(template: FingerprintTemplate) -> NDArray[np.int64]:
     twice as evidence; of two marks of one place and direction the better stays.
     """
     minutiae = template.minutiae
-    columns = (np.asarray(c, np.float32) for c in (minutiae.x, minutiae.y, minutiae.angle))
-    return _distinct(*columns, MAX_MINUTIAE)
+    x, y, angle, *_ = (np.asarray(column, np.float32) for column in minutiae.columns())
+    return _distinct(x, y, angle, MAX_MINUTIAE)
 
 
 @native

@@ -2,11 +2,14 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from biomatch.errors import OptionError
 from biomatch.fingerprint.gallery import FingerprintGallery
 from biomatch.fingerprint.modality import MODALITY
-from biomatch.types import Gallery, Modality
+from biomatch.types import Gallery, ImpressionType, Modality, Sample
+
+from .patterns import ridges
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +81,25 @@ def test_explanation_is_plain_data(people, disturbed):
         assert 0 <= i < len(why["probe"])
         assert 0 <= j < len(why["reference"])
         assert 0 < weight <= 1
+
+
+def test_a_sample_may_name_a_region_of_interest(tmp_path):
+    path = tmp_path / "mark.png"
+    Image.fromarray(ridges()).save(path, dpi=(500, 500))
+
+    def extract(**options):
+        sample = Sample("fingerprint", path=path, impression=ImpressionType.LATENT, options=options)
+        (template,) = MODALITY.extract(sample)
+        return template
+
+    whole = extract(extractor="classical")
+    part = extract(extractor="classical", roi="0,0 320,0 320,220 0,220")
+    assert part.roi.tolist() == [[0, 0], [320, 0], [320, 220], [0, 220]]
+    assert 4 <= len(part) < len(whole)
+    assert part.minutiae.y.max() < 220
+    assert extract(extractor="classical", roi=[[0, 0], [320, 0], [320, 220], [0, 220]]) == part
+    for bad in ("0,0 320,0", "0,0 320,0 a,b", "0 1 2", 7, "0,0 nan,1 2,2"):
+        with pytest.raises(OptionError, match="not a polygon"):
+            extract(roi=bad)
+    with pytest.raises(OptionError, match="there are: extractor, roi"):
+        extract(region="0,0")
