@@ -98,6 +98,8 @@ def fingerprint(
             workers=workers,
             progress=lambda *_step: advance(),
         )
+    for message in (*result["about"]["failed"], *result["about"]["left_out"]):
+        say(f"Warning: {message}")
     _finish(result, json_out, format_)
 
 

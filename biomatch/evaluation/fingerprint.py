@@ -465,7 +465,8 @@ def evaluate(
     Raises
     ------
     OptionError
-        No prints, or too few of them; no resolution, or one for a folder that is not there.
+        No prints, too few of them, or none that can be used; no resolution, or one for a folder
+        that is not there.
     """
     from biomatch.fingerprint.packing import pack
 
@@ -473,6 +474,7 @@ def evaluate(
     templates, failed, seconds = extract_sets(
         sets, ppi=ppi, extractor=extractor, workers=workers, progress=progress
     )
+    _require_templates(sets, failed)
     verify_warm_up()
     start = time.process_time()
     packed = [pack(own) for own in templates]
@@ -497,6 +499,12 @@ def _ppi_counts(templates: Sequence[Any]) -> dict[str, int]:
         if len(template)
     )
     return dict(sorted(counts.items()))
+
+
+def _require_templates(sets: Sequence[PrintSet], failed: Sequence[str]) -> None:
+    count = sum(len(prints) for prints in sets)
+    if len(failed) == count:
+        raise OptionError(f"none of {count} prints gave a template; the first: {failed[0]}")
 
 
 def _require_pairs(sets: Sequence[PrintSet], verified: Sequence[Verification]) -> None:

@@ -218,6 +218,7 @@ def test_resolution_is_the_files_or_what_is_said_of_a_folder(pictures, ppi, bare
         (-500, "not a positive number"),
         (float("nan"), "not a positive number"),
         ({"bar": 500}, "'bar': there is no such set"),
+        ({"bare": 200, "stated": 200}, "none of 8 prints gave a template.* 200 ppi, 250 to"),
     ],
 )
 def test_a_resolution_that_cannot_be_is_refused(pictures, ppi, words):
