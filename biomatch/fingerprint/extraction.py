@@ -413,7 +413,7 @@ def _check_inside(minutiae: Minutiae, width: int, height: int, name: str) -> Non
 def _check_ppi(ppi: float, name: str) -> None:
     if not MIN_PPI <= ppi <= MAX_PPI:
         reason = (
-            "ridges are not resolved; scan again at 500"
+            "ridges are not resolved; scan again at 500, or state the true one with --ppi"
             if ppi < MIN_PPI
             else "no fingerprint scanner has that; state the true one with --ppi"
         )

@@ -42,7 +42,7 @@ ridge periods."""
 
 LOW_QUALITY: Final = 30
 """Quality below which a print that is no latent is doubted. Of 320 prints of four FVC sets 1 % lie
-below it; noise and photographs of other things come out at 11 to 25."""
+below it; noise and photographs of other things come out at 11 to 27."""
 
 MIN_MINUTIAE: Final = 4
 """Fewer than this cannot be compared: any two prints share three minutiae by chance."""
