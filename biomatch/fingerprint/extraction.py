@@ -47,6 +47,7 @@ __all__ = [
     "from_minutiae",
     "model_id",
     "prepare",
+    "require_minutiae",
 ]
 
 Source = Path | str | NDArray[Any]
@@ -154,7 +155,7 @@ def extract(
     outline = None if roi is None else np.asarray(roi, np.float64) * (TARGET_PPI / ready.ppi)
     if outline is not None:
         minutiae = minutiae.take(inside_polygon(minutiae, outline))
-    _require_minutiae(minutiae, ready.name)
+    require_minutiae(minutiae, ready.name)
     height, width = ready.image.shape
     template = FingerprintTemplate(
         minutiae,
@@ -293,7 +294,7 @@ def from_minutiae(
     outline = None if roi is None else np.asarray(roi, np.float64) * scale
     if outline is not None:
         marked = marked.take(inside_polygon(marked, outline))
-    _require_minutiae(marked, name)
+    require_minutiae(marked, name)
     return FingerprintTemplate(
         marked,
         math.ceil(width * scale),
@@ -472,7 +473,14 @@ def _contrast(grey: NDArray[np.uint8]) -> float:
     return max(spans)
 
 
-def _require_minutiae(minutiae: Minutiae, name: str) -> None:
+def require_minutiae(minutiae: Minutiae, name: str) -> None:
+    """Refuse prints that cannot be compared.
+
+    Raises
+    ------
+    NoFeaturesError
+        Fewer than four minutiae.
+    """
     if len(minutiae) < MIN_MINUTIAE:
         raise NoFeaturesError(
             f"{name}: {len(minutiae)} minutiae found, at least {MIN_MINUTIAE} are needed; take a "

@@ -54,10 +54,20 @@ class FingerprintModality:
         return f"minutiae-cylinders-{cylinders.VERSION}"
 
     def extract(self, sample: Sample) -> list[FingerprintTemplate]:
-        """Make one template of an image, or pass on a finished one."""
+        """Make one template of an image, or pass on a finished one.
+
+        Raises
+        ------
+        SampleError
+            The image cannot be used, or either has too few minutiae.
+        OptionError
+            An extraction option is unknown or wrong.
+        """
+        from biomatch.fingerprint.extraction import extract, require_minutiae
+
         if isinstance(sample.template, FingerprintTemplate):
+            require_minutiae(sample.template.minutiae, sample.name)
             return [_placed(sample.template, sample)]
-        from biomatch.fingerprint import extract
 
         source = sample.image if sample.image is not None else sample.path
         if source is None:

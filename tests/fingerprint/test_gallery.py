@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from biomatch.errors import OptionError
+from biomatch.errors import NoFeaturesError, OptionError
 from biomatch.fingerprint.gallery import FingerprintGallery
 from biomatch.fingerprint.modality import MODALITY
 from biomatch.types import Gallery, ImpressionType, Modality, Sample
@@ -81,6 +82,15 @@ def test_explanation_is_plain_data(people, disturbed):
         assert 0 <= i < len(why["probe"])
         assert 0 <= j < len(why["reference"])
         assert 0 < weight <= 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_record_of_too_few_minutiae_is_refused(people, count):
+    few = replace(people[0], minutiae=people[0].minutiae.best(count))
+    with pytest.raises(NoFeaturesError, match=f"^left.iso: {count} minutiae found, at least 4"):
+        MODALITY.extract(Sample("fingerprint", template=few, label="left.iso"))
+    (kept,) = MODALITY.extract(Sample("fingerprint", template=people[0], finger_position=7))
+    assert kept == replace(people[0], finger_position=7)
 
 
 def test_a_sample_may_name_a_region_of_interest(tmp_path):
