@@ -81,7 +81,8 @@ def fingerprint(
 ) -> None:
     """Compare all prints of FOLDER: files named FINGER_IMPRESSION.png.
 
-    FOLDER holds such files, or folders of them. All cross-finger pairs are
+    FOLDER holds such files, or folders of them at any depth; where there
+    are no pictures, minutiae records count. All cross-finger pairs are
     impostors; 1:N has impression 1 as gallery and 4 to 8 as probes.
     """
     from biomatch.cli.progress import progress
