@@ -86,6 +86,12 @@ def test_resolution_is_read_and_screen_defaults_are_not(
     assert found == (None if ppi is None else pytest.approx(ppi, rel=1e-3))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG", "BMP"])
+def test_pixels_that_are_not_square_have_no_ppi(kind: str) -> None:
+    assert images.read(encoded(gradient(), kind, dpi=(500, 250))).ppi is None
+    assert images.read(encoded(gradient(), kind, dpi=(500, 504))).ppi is not None
+
+
 def test_print_sizes_of_cameras_mean_nothing() -> None:
     exif = Image.Exif()
     exif[decode.EXIF_MAKE] = "Maker"

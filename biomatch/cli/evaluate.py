@@ -19,6 +19,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 ACCURACY = click.option(
     "--accuracy", default="default", help="Model set: default, high, or your own."
 )
+LEAST_PPI, MOST_PPI = 100, 5000
 WORKERS = click.option("--workers", type=click.IntRange(1), default=1, help="Extraction processes.")
 DEVICE = click.option(
     "--device", default="cpu", help="cpu, or a provider of your ONNX Runtime: cuda, …"
@@ -50,10 +51,16 @@ def evaluate() -> None:
     epilog=examples(
         "biomatch evaluate fingerprint prints/ --json result.json",
         "biomatch evaluate fingerprint sets/ --ppi 569 --extractor classical",
+        "biomatch evaluate fingerprint sets/ --ppi 500 --ppi DB2=569",
     )
 )
 @click.argument("folder", type=FOLDER)
-@click.option("--ppi", type=click.FloatRange(100, 4000), help="Resolution, if files lack it.")
+@click.option(
+    "--ppi",
+    metavar="PPI | FOLDER=PPI",
+    multiple=True,
+    help="Resolution of files that state none (else 500), or of all in a folder below FOLDER.",
+)
 @click.option(
     "--extractor",
     type=click.Choice(["leader", "classical"]),
@@ -66,7 +73,7 @@ def evaluate() -> None:
 def fingerprint(
     *,
     folder: Path,
-    ppi: float | None,
+    ppi: tuple[str, ...],
     extractor: str,
     workers: int,
     json_out: Path | None,
@@ -74,23 +81,44 @@ def fingerprint(
 ) -> None:
     """Compare all prints of FOLDER: files named FINGER_IMPRESSION.png.
 
-    FOLDER holds such files, or folders of them. All cross-finger pairs are
+    FOLDER holds such files, or folders of them at any depth; where there
+    are no pictures, minutiae records count. All cross-finger pairs are
     impostors; 1:N has impression 1 as gallery and 4 to 8 as probes.
     """
     from biomatch.cli.progress import progress
     from biomatch.evaluation.fingerprint import evaluate as run
     from biomatch.evaluation.fingerprint import find_sets
 
+    said = _resolutions(ppi)
     total = sum(len(prints) for prints in find_sets(folder))
     with progress("prints", total) as advance:
         result = run(
             folder,
-            ppi=ppi,
+            ppi=said,
             extractor=extractor,
             workers=workers,
             progress=lambda *_step: advance(),
         )
+    for message in (*result["about"]["failed"], *result["about"]["left_out"]):
+        say(f"Warning: {message}")
     _finish(result, json_out, format_)
+
+
+def _resolutions(texts: tuple[str, ...]) -> dict[str, float]:
+    """Read ``569`` and ``DB2=569``; the name of the former is empty."""
+    said: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = 0.0
+        if not LEAST_PPI <= value <= MOST_PPI:
+            raise click.UsageError(
+                f"--ppi '{text}' must be PPI or FOLDER=PPI, with {LEAST_PPI} to {MOST_PPI} ppi"
+            )
+        said[name] = value
+    return said
 
 
 @evaluate.command(

@@ -90,7 +90,9 @@ def sample_options(command: F) -> F:
             help=f"What the files are: {', '.join(MODALITIES)}, or a plug-in's name.",
         ),
         click.option(
-            "--ppi", type=click.FloatRange(100, 4000), help="Resolution, if the file lacks it."
+            "--ppi",
+            type=click.FloatRange(100, 5000),
+            help="True resolution of pictures; overrules what their files state.",
         ),
         click.option(
             "--finger",

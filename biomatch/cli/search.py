@@ -282,6 +282,7 @@ def _batch(
         "biomatch verify a.jpg b.jpg -m face",
         "biomatch verify a.jpg b.jpg -m face --option accuracy=high --fmr 1e-4",
         "biomatch verify mark.png s42 -m fingerprint --db case.db",
+        "biomatch verify a.png b.png -m fingerprint --ppi 569",
         "biomatch verify pairs.csv -m face --format csv > scores.csv",
     )
 )
@@ -295,6 +296,11 @@ def _batch(
     multiple=True,
     help="Extraction option, such as accuracy=high.",
 )
+@click.option(
+    "--ppi",
+    type=click.FloatRange(100, 5000),
+    help="True resolution of pictures; overrules what their files state.",
+)
 @click.option("--fmr", type=RATE, help="Also say whether a pair reaches this false match rate.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Comparison option.")
 @audit_options
@@ -305,6 +311,7 @@ def verify(
     db: str | None,
     modality: str | None,
     extraction: tuple[str, ...],
+    ppi: float | None,
     fmr: float | None,
     settings: tuple[str, ...],
     format_: str,
@@ -328,6 +335,7 @@ def verify(
                 pairs,
                 modality=modality,
                 extraction=key_values(extraction, "--option"),
+                ppi=ppi,
                 fmr=fmr,
                 advance=advance,
                 options=key_values(settings, "--set"),

@@ -4,8 +4,9 @@ import math
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from biomatch.evaluation import metrics
 __all__ = ["PrintSet", "evaluate", "extract_sets", "find_sets", "identify", "verify"]
 
 NAME = re.compile(r"(?P<finger>[^.].*)_(?P<impression>\d+)")
-SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
+PICTURES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
+RECORDS = frozenset({".an2", ".ansi", ".eft", ".fir", ".fmr", ".iso", ".ist", ".json", ".nist"})
+ASSUMED_PPI = "500 (assumed)"
 FMRS = (0.01, 0.001, 0.0)
 FPIR = 0.01
 GALLERY_IMPRESSION = 1
@@ -87,18 +90,18 @@ class Identification:
 
 
 def find_sets(folder: Path) -> list[PrintSet]:
-    """Find prints named ``<finger>_<impression>.<ext>`` in a folder or its subfolders.
+    """Find prints named ``<finger>_<impression>.<ext>`` in a folder, or in folders below it.
+
+    A folder whose own prints give mated and non-mated pairs is one set, whatever lies below it;
+    else each folder below is looked at in the same way. A set below is named by its path from
+    `folder`. Minutiae records and mark-ups count only where the folder has no such pictures.
 
     Raises
     ------
     OptionError
         There are none.
     """
-    own = _read_folder(folder)
-    if len(own):
-        return [own]
-    inner = [_read_folder(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()]
-    found = [prints for prints in inner if len(prints)]
+    found = _sets_in(folder, (), frozenset())
     if not found:
         raise OptionError(
             f"{folder}: holds no prints named <finger>_<impression>.<ext> (for example "
@@ -107,17 +110,46 @@ def find_sets(folder: Path) -> list[PrintSet]:
     return found
 
 
-def _read_folder(folder: Path) -> PrintSet:
+def _sets_in(folder: Path, above: tuple[str, ...], seen: frozenset[Path]) -> list[PrintSet]:
+    """Look for sets; `above` leads to the folder, `seen` keeps links from leading in circles."""
+    own = _read_folder(folder, "/".join(above) or folder.resolve().name)
+    if _gives_pairs(own):
+        return [own]
+    seen |= {folder.resolve()}
+    below = [
+        prints
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir() and sub.name[:1] != "." and sub.resolve() not in seen
+        for prints in _sets_in(sub, (*above, sub.name), seen)
+    ]
+    if below:
+        return [_with_strays(below[0], own), *below[1:]]
+    return [own] if len(own) else []
+
+
+def _gives_pairs(prints: PrintSet) -> bool:
+    return 1 < len(set(prints.fingers)) < len(prints)
+
+
+def _with_strays(prints: PrintSet, strays: PrintSet) -> PrintSet:
+    """Name files that lie above the sets and were left out for that."""
+    told = tuple(f"{path}: lies beside folders of prints, left out" for path in strays.paths)
+    return replace(prints, left_out=prints.left_out + told)
+
+
+def _read_folder(folder: Path, name: str) -> PrintSet:
+    found = sorted(_named(folder))
+    pictures = [entry for entry in found if entry[0].suffix.lower() in PICTURES]
     prints: dict[tuple[str, int], Path] = {}
     left_out = []
-    for path, key in sorted(_named(folder)):
+    for path, key in pictures or found:
         if key in prints:
             left_out.append(f"{path}: is the same impression as {prints[key].name}, left out")
         else:
             prints[key] = path
     rows = sorted(prints.items())
     return PrintSet(
-        folder.resolve().name,
+        name,
         tuple(path for _, path in rows),
         tuple(finger for (finger, _), _ in rows),
         tuple(impression for (_, impression), _ in rows),
@@ -128,44 +160,130 @@ def _read_folder(folder: Path) -> PrintSet:
 def _named(folder: Path) -> Iterator[tuple[Path, tuple[str, int]]]:
     for path in folder.iterdir():
         named = NAME.fullmatch(path.stem)
-        if named and path.suffix.lower() in SUFFIXES and path.is_file():
+        if named and path.suffix.lower() in PICTURES | RECORDS and path.is_file():
             finger = named["finger"].lstrip("0") if named["finger"].isdigit() else named["finger"]
             yield path, (finger or "0", int(named["impression"]))
 
 
-def _extract(task: tuple[Path, float | None, str]) -> tuple[bytes | None, str, float]:
-    """Template blob, error message and CPU seconds of one file."""
-    from biomatch.fingerprint import extract
-    from biomatch.fingerprint.extraction import ResolutionWarning
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the caller says of the resolution of some files.
 
-    path, ppi, extractor = task
+    Attributes
+    ----------
+    ppi
+        Pixels per inch, None = nothing is said.
+    overrules
+        Whether it counts more than what a file states.
+    """
+
+    ppi: float | None = None
+    overrules: bool = False
+
+
+def resolutions(
+    sets: Sequence[PrintSet], ppi: float | Mapping[str, float] | None
+) -> list[Resolution]:
+    """Tell what is said of the resolution of each set.
+
+    Parameters
+    ----------
+    sets
+        The sets.
+    ppi
+        A number, for files that state none; or numbers by the names of sets, which overrule the
+        files there. The name ``""`` stands for the sets that are not named, like the number.
+
+    Raises
+    ------
+    OptionError
+        A number that is no resolution, or a name that no set has.
+    """
+    said = dict(ppi) if isinstance(ppi, Mapping) else {} if ppi is None else {"": ppi}
+    for value in said.values():
+        if not (math.isfinite(value) and value > 0):
+            raise OptionError(f"ppi {value} is not a positive number")
+    names = [prints.name for prints in sets]
+    for name in said:
+        if name and name not in names:
+            raise OptionError(f"ppi of folder '{name}': there is no such set, only {names}")
+    rest = Resolution(said.get(""))
+    return [Resolution(said[name], True) if name in said else rest for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What came of one file: a template's bytes, or an error."""
+
+    blob: bytes | None
+    error: str
+    seconds: float
+
+
+def _extract(task: tuple[Path, Resolution, str]) -> _Made:
+    from biomatch.fingerprint import QualityWarning, ResolutionWarning
+
+    path, resolution, extractor = task
     start = time.process_time()
     try:
-        ppi = None if _states_ppi(path) else ppi
+        ppi = _ppi(path, resolution)
         start = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResolutionWarning)
-            blob = extract(path, ppi, extractor=extractor).dumps()
+            warnings.simplefilter("ignore", QualityWarning)
+            blob = _template(path, ppi, extractor).dumps()
     except (SampleError, FormatError) as error:
-        return None, str(error), time.process_time() - start
-    return blob, "", time.process_time() - start
+        return _Made(None, str(error), time.process_time() - start)
+    return _Made(blob, "", time.process_time() - start)
 
 
-def _states_ppi(path: Path) -> bool:
+def _ppi(path: Path, resolution: Resolution) -> float | None:
+    """Resolution to extract with: None leaves it to the file."""
     from biomatch import images
 
-    return path.suffix.lower() != ".json" and images.read(path).ppi is not None
+    if resolution.ppi is None or path.suffix.lower() in RECORDS:
+        return None
+    stated = not resolution.overrules and images.read(path).ppi is not None
+    return None if stated else resolution.ppi
+
+
+def _template(path: Path, ppi: float | None, extractor: str) -> Any:
+    """Template of a picture, or of the first finger of a record.
+
+    Raises
+    ------
+    SampleError, FormatError
+        The file cannot be used.
+    """
+    from biomatch.fingerprint import extract
+    from biomatch.fingerprint.modality import MODALITY
+    from biomatch.formats import read_samples
+
+    if path.suffix.lower() in PICTURES:
+        return extract(path, ppi, extractor=extractor)
+    sample = read_samples(path, "fingerprint")[0]
+    options = {} if sample.template is not None else {"extractor": extractor}
+    return MODALITY.extract(replace(sample, options=options))[0]
 
 
 def extract_sets(
     sets: Sequence[PrintSet],
     *,
-    ppi: float | None = None,
+    ppi: float | Mapping[str, float] | None = None,
     extractor: str = "leader",
     workers: int = 1,
     progress: Progress | None = None,
 ) -> tuple[list[list[Any]], list[str], float]:
     """Extract every print.
+
+    Parameters
+    ----------
+    sets
+        From `find_sets`.
+    ppi
+        See `resolutions`.
+    extractor, workers, progress
+        See `evaluate`.
 
     Returns
     -------
@@ -179,14 +297,19 @@ def extract_sets(
     """
     from biomatch.fingerprint import FingerprintTemplate, Minutiae
 
-    tasks = [(path, ppi, extractor) for prints in sets for path in prints.paths]
+    said = resolutions(sets, ppi)
+    tasks = [
+        (path, resolution, extractor)
+        for prints, resolution in zip(sets, said, strict=True)
+        for path in prints.paths
+    ]
     blank = FingerprintTemplate(Minutiae.empty(), 1, 1)
     templates, failed, seconds = [], [], []
-    for number, (blob, error, spent) in enumerate(_map(tasks, workers), 1):
-        templates.append(blank if blob is None else FingerprintTemplate.loads(blob))
-        seconds.append(spent)
-        if error:
-            failed.append(error)
+    for number, made in enumerate(_map(tasks, workers), 1):
+        templates.append(blank if made.blob is None else FingerprintTemplate.loads(made.blob))
+        seconds.append(made.seconds)
+        if made.error:
+            failed.append(made.error)
         if progress:
             progress("extract", number, len(tasks))
     ends = np.cumsum([len(prints) for prints in sets])
@@ -195,7 +318,7 @@ def extract_sets(
     return parts, failed, float(np.mean(warm))
 
 
-def _map(tasks: list[tuple[Path, float | None, str]], workers: int) -> Any:
+def _map(tasks: list[tuple[Path, Resolution, str]], workers: int) -> Iterator[_Made]:
     if workers <= 1:
         yield from map(_extract, tasks)
         return
@@ -297,19 +420,19 @@ def _search_rates(found: Identification | None, which: NDArray[np.bool_] | None)
 def evaluate(
     folder: Path,
     *,
-    ppi: float | None = None,
+    ppi: float | Mapping[str, float] | None = None,
     extractor: str = "leader",
     workers: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure the pipeline on a folder of prints, or on a folder of such folders.
 
-    Files are named ``<finger>_<impression>.<ext>``. Inside each folder all pairs are compared:
-    impressions of one finger are mated, all cross-finger pairs non-mated (ISO/IEC 19795-1).
-    For 1:N the gallery is impression 1 of every finger of all folders together, the probes are
-    impressions 4 to 8; a folder's figures are those of its own probes in that common gallery,
-    at the one threshold that lets 1 % of all non-mated searches (the probe's mate taken out)
-    return a candidate.
+    Files are named ``<finger>_<impression>.<ext>`` (see `find_sets`). Inside each folder all
+    pairs are compared: impressions of one finger are mated, all cross-finger pairs non-mated
+    (ISO/IEC 19795-1). For 1:N the gallery is impression 1 of every finger of all folders
+    together, the probes are impressions 4 to 8; a folder's figures are those of its own probes
+    in that common gallery, at the one threshold that lets 1 % of all non-mated searches (the
+    probe's mate taken out) return a candidate.
 
     A file that gives no template is named in ``about`` and matches nothing: its pairs and
     searches stay in the rates as misses. Nothing checks that two folders hold different fingers;
@@ -321,7 +444,8 @@ def evaluate(
     folder
         Where the prints are.
     ppi
-        Resolution of files that state none (default 500).
+        Resolution of files that state none (default 500); or resolutions by folder name, which
+        overrule the files there (see `resolutions`).
     extractor
         ``"leader"`` or ``"classical"``.
     workers
@@ -334,22 +458,23 @@ def evaluate(
     dict
         JSON-able: ``folders`` (name -> eer, fnmr_at_fmr, rank1, rank10, fnir_at_fpir), their
         ``mean`` (1:N: over all probes), ``cpu`` (extract_ms a print with its cylinders,
-        compare_us a pair, one thread) and ``about`` (counts; files that gave no template, files
-        left out as they repeat an impression). Rates are fractions, None without data.
+        compare_us a pair, one thread) and ``about`` (counts; by folder how many prints were taken
+        at which ppi; files that gave no template; files left out, with the reason). Rates are
+        fractions, None without data.
 
     Raises
     ------
     OptionError
-        No prints, or too few of them.
+        No prints, too few of them, or none that can be used; no resolution, or one for a folder
+        that is not there.
     """
     from biomatch.fingerprint.packing import pack
 
-    if not math.isfinite(ppi or 1.0) or (ppi or 1.0) <= 0:
-        raise OptionError(f"ppi {ppi} is not a positive number")
     sets = find_sets(Path(folder))
     templates, failed, seconds = extract_sets(
         sets, ppi=ppi, extractor=extractor, workers=workers, progress=progress
     )
+    _require_templates(sets, failed)
     verify_warm_up()
     start = time.process_time()
     packed = [pack(own) for own in templates]
@@ -359,7 +484,27 @@ def evaluate(
     spent = time.process_time() - start
     _require_pairs(sets, verified)
     found = identify(sets, templates)
-    return summarise(sets, verified, found, failed, seconds + packing, spent)
+    result = summarise(sets, verified, found, failed, seconds + packing, spent)
+    result["about"]["ppi"] = {
+        prints.name: _ppi_counts(own) for prints, own in zip(sets, templates, strict=True)
+    }
+    return result
+
+
+def _ppi_counts(templates: Sequence[Any]) -> dict[str, int]:
+    """How many prints were taken at which resolution."""
+    counts = Counter(
+        f"{template.ppi:g}" if template.ppi_stated else ASSUMED_PPI
+        for template in templates
+        if len(template)
+    )
+    return dict(sorted(counts.items()))
+
+
+def _require_templates(sets: Sequence[PrintSet], failed: Sequence[str]) -> None:
+    count = sum(len(prints) for prints in sets)
+    if len(failed) == count:
+        raise OptionError(f"none of {count} prints gave a template; the first: {failed[0]}")
 
 
 def _require_pairs(sets: Sequence[PrintSet], verified: Sequence[Verification]) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "Match",
     "MinutiaType",
     "Minutiae",
+    "QualityWarning",
     "ResolutionWarning",
     "calibrate",
     "compare",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from biomatch.fingerprint.calibration import calibrate
     from biomatch.fingerprint.comparison import Match, compare, match
     from biomatch.fingerprint.extraction import (
+        QualityWarning,
         ResolutionWarning,
         enhance,
         extract,
@@ -43,6 +45,7 @@ _HOME = {
     "Match": "comparison",
     "MinutiaType": "minutiae",
     "Minutiae": "minutiae",
+    "QualityWarning": "extraction",
     "ResolutionWarning": "extraction",
     "calibrate": "calibration",
     "compare": "comparison",

@@ -23,7 +23,9 @@ from biomatch.errors import (
 from biomatch.fingerprint import quality
 from biomatch.fingerprint.minutiae import Minutiae
 from biomatch.fingerprint.parameters import (
+    CONTRAST_BLOCK,
     DEFAULT_PPI,
+    LOW_QUALITY,
     MAX_PPI,
     MIN_CONTRAST,
     MIN_MINUTIAE,
@@ -37,6 +39,7 @@ from biomatch.types import ImpressionType
 __all__ = [
     "Extractor",
     "Print",
+    "QualityWarning",
     "ResolutionWarning",
     "enhance",
     "extract",
@@ -44,13 +47,20 @@ __all__ = [
     "from_minutiae",
     "model_id",
     "prepare",
+    "require_minutiae",
 ]
 
 Source = Path | str | NDArray[Any]
+SAME_PPI = 0.01
+"""Relative difference up to which two resolutions are one, written in different units."""
 
 
 class ResolutionWarning(UserWarning):
-    """Nobody stated a resolution; 500 ppi was assumed."""
+    """Nobody stated a resolution and 500 ppi was assumed, or the caller overruled the file."""
+
+
+class QualityWarning(UserWarning):
+    """A print that is no latent has so low a quality that it should be taken again."""
 
 
 class Extractor(StrEnum):
@@ -72,6 +82,8 @@ class Print:
         Resolution of the source.
     stated
         False when nobody stated it.
+    overruled
+        What the file states and the caller overruled, else None.
     name
         What error messages call it.
     """
@@ -80,6 +92,7 @@ class Print:
     ppi: float
     stated: bool
     name: str
+    overruled: float | None = None
 
 
 def extract(
@@ -91,6 +104,7 @@ def extract(
     impression: ImpressionType = ImpressionType.UNKNOWN,
     roi: ArrayLike | None = None,
     device: str = "cpu",
+    name: str | None = None,
 ) -> FingerprintTemplate:
     """Make a template of one friction ridge impression.
 
@@ -100,9 +114,10 @@ def extract(
         A picture file, a JSON mark-up (see `biomatch.fingerprint.markup`), or an array:
         (H, W) grey or (H, W, 3) RGB, uint8 or uint16, ridges dark.
     ppi
-        Resolution in pixels per inch, 250 to 5000; overrules the file. When neither states
-        one, 500 is assumed, a `ResolutionWarning` given, and the template's `ppi_stated` is
-        False. A file's 72 or 96 ppi is what picture editors write and counts as not stated.
+        Resolution in pixels per inch, 250 to 5000; overrules the file, with a
+        `ResolutionWarning` where they differ by more than 1 %. When neither states one, 500 is
+        assumed, a `ResolutionWarning` given, and the template's `ppi_stated` is False. A
+        file's 72 or 96 ppi is what picture editors write and counts as not stated.
     extractor
         ``"leader"``: a network, accurate, about a quarter of a second a plain print on one
         core. ``"classical"``: no network, some 50 ms, less accurate and unfit for latents.
@@ -110,12 +125,15 @@ def extract(
     finger_position
         ANSI/NIST-ITL position code, 0 = unknown.
     impression
-        Kind of impression.
+        Kind of impression. Unless it is a latent, a quality below 30 gives a
+        `QualityWarning`.
     roi
         Region of interest in pixels of the source: polygon (x, y), shape (n, 2). Minutiae
         outside are dropped.
     device
         Where the network runs.
+    name
+        What messages call the source; by default its path, or ``<array>``.
 
     Raises
     ------
@@ -130,17 +148,16 @@ def extract(
         from biomatch.fingerprint import markup
 
         return markup.read(Path(source))
-    ready = prepare(source, ppi)
-    if not ready.stated:
-        warnings.warn("resolution is not stated; 500 ppi is assumed", ResolutionWarning, 2)
+    ready = prepare(source, ppi, name)
+    _warn_of_resolution(ready)
     ridges = quality.ridge_map(ready.image)
     minutiae = _find(ready.image, extractor, device)
     outline = None if roi is None else np.asarray(roi, np.float64) * (TARGET_PPI / ready.ppi)
     if outline is not None:
         minutiae = minutiae.take(inside_polygon(minutiae, outline))
-    _require_minutiae(minutiae, ready.name)
+    require_minutiae(minutiae, ready.name)
     height, width = ready.image.shape
-    return FingerprintTemplate(
+    template = FingerprintTemplate(
         minutiae,
         width,
         height,
@@ -154,6 +171,28 @@ def extract(
         mask=ridges.mask,
         roi=outline,
     )
+    _warn_of_quality(template, ready.name)
+    return template
+
+
+def _warn_of_resolution(ready: Print) -> None:
+    if not ready.stated:
+        text = f"resolution is not stated; {DEFAULT_PPI:g} ppi is assumed"
+    elif ready.overruled is not None:
+        text = f"{ready.ppi:.4g} ppi is used as told, though the file states {ready.overruled:.4g}"
+    else:
+        return
+    warnings.warn(f"{ready.name}: {text}", ResolutionWarning, 3)
+
+
+def _warn_of_quality(template: FingerprintTemplate, name: str) -> None:
+    if template.impression is not ImpressionType.LATENT and template.quality < LOW_QUALITY:
+        warnings.warn(
+            f"{name}: quality is {template.quality:g} of 100, at least {LOW_QUALITY} is usual; "
+            "see whether it shows a print, and take it again if you can",
+            QualityWarning,
+            3,
+        )
 
 
 def extract_many(
@@ -244,15 +283,18 @@ def from_minutiae(
     ------
     ResolutionError, NoFeaturesError
         As in `extract`.
+    FormatError
+        A minutia lies outside the picture.
     """
     _check_ppi(ppi, name)
     marked = minutiae if isinstance(minutiae, Minutiae) else Minutiae.from_rows(minutiae)
+    _check_inside(marked, width, height, name)
     scale = TARGET_PPI / ppi
     marked = marked.moved(0, 0, scale)
     outline = None if roi is None else np.asarray(roi, np.float64) * scale
     if outline is not None:
         marked = marked.take(inside_polygon(marked, outline))
-    _require_minutiae(marked, name)
+    require_minutiae(marked, name)
     return FingerprintTemplate(
         marked,
         math.ceil(width * scale),
@@ -283,7 +325,7 @@ def model_id(extractor: str = Extractor.LEADER) -> str:
     return classical.MODEL_ID
 
 
-def prepare(source: Source, ppi: float | None = None) -> Print:
+def prepare(source: Source, ppi: float | None = None, name: str | None = None) -> Print:
     """Read a picture, reduce it to grey and bring it to 500 ppi.
 
     Raises
@@ -292,17 +334,27 @@ def prepare(source: Source, ppi: float | None = None) -> Print:
         As in `extract`.
     """
     if isinstance(source, str | Path):
-        name = str(source)
-        picture = images.read(Path(source))
-        pixels, stated = picture.pixels, ppi or picture.ppi
+        name = name or str(source)
+        picture = images.read(Path(source), name=name)
+        pixels, own = picture.pixels, picture.ppi
     else:
-        name, pixels, stated = "<array>", np.asarray(source), ppi
-        _check_array(pixels)
-    resolution = DEFAULT_PPI if stated is None else float(stated)
+        name, pixels, own = name or "<array>", np.asarray(source), None
+        _check_array(pixels, name)
+    stated = own if ppi is None else float(ppi)
+    resolution = DEFAULT_PPI if stated is None else stated
     _check_ppi(resolution, name)
-    grey = _resample(images.to_grey(pixels), resolution, name)
+    grey = _resample(_grey(pixels), resolution, name)
     _check_content(grey, name)
-    return Print(grey, resolution, stated is not None, name)
+    differs = own is not None and abs(own / resolution - 1) > SAME_PPI
+    return Print(grey, resolution, stated is not None, name, own if differs else None)
+
+
+def _grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Reduce to 8-bit grey; of 10, 12 or 14 bits in 16 the highest eight that are used count."""
+    if pixels.dtype == np.uint16:
+        unused = 16 - max(int(pixels.max()).bit_length(), 8)
+        pixels = pixels << unused
+    return images.to_grey(pixels)
 
 
 def inside_polygon(minutiae: Minutiae, polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -334,26 +386,35 @@ def _known(extractor: str) -> Extractor:
         raise OptionError(f"extractor '{extractor}' is unknown; there are: {names}") from None
 
 
-def _check_array(pixels: NDArray[Any]) -> None:
+def _check_array(pixels: NDArray[Any], name: str) -> None:
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise UnreadableSampleError(
-            f"<array>: pixels are {pixels.dtype}, uint8 or uint16 is needed"
-        )
+        raise UnreadableSampleError(f"{name}: pixels are {pixels.dtype}, uint8 or uint16 is needed")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or pixels.size == 0:
         raise UnreadableSampleError(
-            f"<array>: shape is {pixels.shape}, (H, W) or (H, W, 3) is needed"
+            f"{name}: shape is {pixels.shape}, (H, W) or (H, W, 3) is needed"
         )
     if pixels.shape[0] * pixels.shape[1] > images.MAX_PIXELS:
         raise UnreadableSampleError(
-            f"<array>: {pixels.shape[1]} x {pixels.shape[0]} pixels exceed the limit of "
+            f"{name}: {pixels.shape[1]} x {pixels.shape[0]} pixels exceed the limit of "
             f"{images.MAX_PIXELS:,}"
+        )
+
+
+def _check_inside(minutiae: Minutiae, width: int, height: int, name: str) -> None:
+    x, y = minutiae.x, minutiae.y
+    outside = np.flatnonzero((x < 0) | (y < 0) | (x > width) | (y > height))
+    if len(outside):
+        first = outside[0]
+        raise FormatError(
+            f"{name}: a minutia at ({x[first]:g}, {y[first]:g}) lies outside the picture of "
+            f"{width} x {height} pixels; state both in pixels of the same picture"
         )
 
 
 def _check_ppi(ppi: float, name: str) -> None:
     if not MIN_PPI <= ppi <= MAX_PPI:
         reason = (
-            "ridges are not resolved; scan again at 500"
+            "ridges are not resolved; scan again at 500, or state the true one with --ppi"
             if ppi < MIN_PPI
             else "no fingerprint scanner has that; state the true one with --ppi"
         )
@@ -385,15 +446,41 @@ def _check_content(grey: NDArray[np.uint8], name: str) -> None:
             f"{name}: is {width} x {height} pixels at 500 ppi, at least {MIN_SIDE} a side are "
             "needed for minutiae"
         )
-    low, high = np.percentile(grey, (1, 99))
-    if high - low < MIN_CONTRAST:
+    contrast = _contrast(grey)
+    if contrast < MIN_CONTRAST:
         raise NoFeaturesError(
-            f"{name}: is blank ({high - low:.0f} grey levels between dark and light, at least "
+            f"{name}: is blank ({contrast:.0f} grey levels between dark and light, at least "
             f"{MIN_CONTRAST} are needed)"
         )
 
 
-def _require_minutiae(minutiae: Minutiae, name: str) -> None:
+def _contrast(grey: NDArray[np.uint8]) -> float:
+    """Grey levels between the 1st and 99th percentile: of the picture, or of its best block.
+
+    A small print on a large blank sheet is below one percent of the whole.
+    """
+    low, high = np.percentile(grey, (1, 99))
+    if high - low >= MIN_CONTRAST:
+        return float(high - low)
+    side = CONTRAST_BLOCK
+    rows, columns = (max(length // side, 1) for length in grey.shape)
+    spans = [0.0]
+    for row in np.array_split(grey, rows):
+        for block in np.array_split(row, columns, axis=1):
+            if int(block.max()) - int(block.min()) >= MIN_CONTRAST:
+                low, high = np.percentile(block, (1, 99))
+                spans.append(float(high - low))
+    return max(spans)
+
+
+def require_minutiae(minutiae: Minutiae, name: str) -> None:
+    """Refuse prints that cannot be compared.
+
+    Raises
+    ------
+    NoFeaturesError
+        Fewer than four minutiae.
+    """
     if len(minutiae) < MIN_MINUTIAE:
         raise NoFeaturesError(
             f"{name}: {len(minutiae)} minutiae found, at least {MIN_MINUTIAE} are needed; take a "

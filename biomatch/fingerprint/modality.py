@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biomatch.errors import OptionError
 from biomatch.fingerprint import cylinders
@@ -22,6 +23,7 @@ __all__ = ["MODALITY", "FingerprintModality"]
 PICTURES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".wsq"})
 RECORDS = frozenset({".an2", ".an2k", ".ansi", ".eft", ".fir", ".fmr", ".iso", ".nist"})
 SUFFIXES = PICTURES | RECORDS
+MOST_CORNERS = 255
 
 
 class FingerprintModality:
@@ -52,15 +54,31 @@ class FingerprintModality:
         return f"minutiae-cylinders-{cylinders.VERSION}"
 
     def extract(self, sample: Sample) -> list[FingerprintTemplate]:
-        """Make one template of an image, or pass on a finished one."""
+        """Make one template of an image, or pass on a finished one.
+
+        Raises
+        ------
+        SampleError
+            The image cannot be used, or either has too few minutiae.
+        OptionError
+            An extraction option is unknown or wrong.
+        """
+        from biomatch.fingerprint.extraction import extract, require_minutiae
+
         if isinstance(sample.template, FingerprintTemplate):
+            require_minutiae(sample.template.minutiae, sample.name)
             return [_placed(sample.template, sample)]
-        from biomatch.fingerprint import extract
 
         source = sample.image if sample.image is not None else sample.path
         if source is None:
             raise OptionError(f"{sample.name}: has neither a path nor an image")
-        template = extract(source, ppi=sample.ppi, **_extraction(sample))
+        template = extract(
+            source,
+            sample.ppi,
+            impression=sample.impression,
+            name=sample.name,
+            **_extraction(sample),
+        )
         return [_placed(template, sample)]
 
     def label(self, template: FingerprintTemplate) -> str | None:  # noqa: ARG002
@@ -165,12 +183,31 @@ def _placed(template: FingerprintTemplate, sample: Sample) -> FingerprintTemplat
 
 
 def _extraction(sample: Sample) -> dict[str, Any]:
-    unknown = sorted(set(sample.options) - {"extractor"})
+    unknown = sorted(set(sample.options) - {"extractor", "roi"})
     if unknown:
         raise OptionError(
-            f"{sample.name}: unknown extraction option '{unknown[0]}'; there is: extractor"
+            f"{sample.name}: unknown extraction option '{unknown[0]}'; there are: extractor, roi"
         )
-    return dict(sample.options)
+    options = dict(sample.options)
+    if "roi" in options:
+        options["roi"] = _polygon(options["roi"])
+    return options
+
+
+def _polygon(corners: Any) -> NDArray[np.float64]:
+    """Read a region of interest: ``"x,y x,y x,y"`` in pixels of the picture, or such pairs."""
+    pairs = [c.split(",") for c in corners.split()] if isinstance(corners, str) else corners
+    try:
+        polygon = np.array(pairs, np.float64)
+    except (TypeError, ValueError):
+        polygon = np.zeros(0)
+    fits = polygon.ndim == 2 and polygon.shape[1] == 2 and 3 <= len(polygon) <= MOST_CORNERS
+    if not (fits and np.isfinite(polygon).all()):
+        raise OptionError(
+            f"fingerprint: roi {corners!r} is not a polygon of 3 to {MOST_CORNERS} corners, such "
+            "as '10,20 300,20 300,400 10,400'"
+        )
+    return polygon
 
 
 def _drawn(minutiae: Minutiae) -> list[list[float]]:

@@ -17,6 +17,8 @@ __all__ = ["MAX_MINUTIAE", "PackedPrints", "kept_rows", "pack", "pack_points", "
 
 MAX_MINUTIAE = 150
 """Minutiae of a print that are compared, best quality first; a rolled finger has about 100."""
+SAME_PLACE, SAME_DIRECTION = 4.0, 0.5
+"""Pixels and radians within which two marks are one minutia: under half a ridge period."""
 PIXEL_STEPS = 8
 ANGLE_STEPS = 1 << 14
 
@@ -71,8 +73,38 @@ class PackedPrints:
 
 
 def kept_rows(template: FingerprintTemplate) -> NDArray[np.int64]:
-    """Rows of a template's minutiae that are compared: the best `MAX_MINUTIAE`."""
-    return np.arange(min(len(template), MAX_MINUTIAE))
+    """Rows of a template's minutiae that are compared: the best `MAX_MINUTIAE`, each once.
+
+    A minutia that was marked twice, as happens in mark-ups and in foreign records, would count
+    twice as evidence; of two marks of one place and direction the better stays.
+    """
+    minutiae = template.minutiae
+    x, y, angle, *_ = (np.asarray(column, np.float32) for column in minutiae.columns())
+    return _distinct(x, y, angle, MAX_MINUTIAE)
+
+
+@native
+def _distinct(
+    x: NDArray[np.float32], y: NDArray[np.float32], angle: NDArray[np.float32], most: int
+) -> NDArray[np.int64]:
+    """Rows that repeat no row before them, at most so many, in order."""
+    kept = np.empty(min(len(x), most), np.int64)
+    count = 0
+    for i in range(len(x)):
+        if count == most:
+            break
+        repeated = False
+        for j in kept[:count]:
+            dx, dy = x[i] - x[j], y[i] - y[j]
+            turn = abs(angle[i] - angle[j])
+            turn = min(turn, np.float32(TAU) - turn)
+            if dx * dx + dy * dy < SAME_PLACE * SAME_PLACE and turn < SAME_DIRECTION:
+                repeated = True
+                break
+        if not repeated:
+            kept[count] = i
+            count += 1
+    return kept[:count]
 
 
 def pack(templates: Iterable[FingerprintTemplate]) -> PackedPrints:

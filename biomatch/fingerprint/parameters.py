@@ -3,8 +3,10 @@
 from typing import Final
 
 __all__ = [
+    "CONTRAST_BLOCK",
     "DEFAULT_PPI",
     "LEADER_QUALITY",
+    "LOW_QUALITY",
     "MASK_SHARE",
     "MAX_PPI",
     "MIN_CONTRAST",
@@ -33,6 +35,14 @@ MIN_SIDE: Final = 48
 
 MIN_CONTRAST: Final = 8
 """Grey levels between the 1st and 99th percentile, below which an image is blank."""
+
+CONTRAST_BLOCK: Final = 64
+"""Side in pixels of the blocks in which a mostly blank picture is searched for ridges: seven
+ridge periods."""
+
+LOW_QUALITY: Final = 30
+"""Quality below which a print that is no latent is doubted. Of 320 prints of four FVC sets 1 % lie
+below it; noise and photographs of other things come out at 11 to 27."""
 
 MIN_MINUTIAE: Final = 4
 """Fewer than this cannot be compared: any two prints share three minutiae by chance."""

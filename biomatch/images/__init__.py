@@ -53,7 +53,8 @@ class Picture:
     ppi
         Resolution of `pixels` that the file states, or None. 72 and 96 ppi are screen
         defaults that cameras and editors write without meaning, and count as None; so do
-        the usual print sizes (180, 240, 300, 350 ppi) in files that a camera wrote.
+        the usual print sizes (180, 240, 300, 350 ppi) in files that a camera wrote, and
+        resolutions that differ across and down.
     pages
         Number of pictures in the file.
     scale

@@ -26,6 +26,7 @@ FRAGILE_FORMATS = ("JPEG2000", "WEBP", "GIF")
 MAX_PIXELS = 100_000_000
 SCREEN_PPI = (0, 1, 72, 96)
 CAMERA_PPI = (180, 240, 300, 350)
+SQUARE = 0.02  # relative difference of the resolutions across and down that rounding explains
 EXIF_MAKE = 271
 DECODER_ERRORS = (
     # Decoders of damaged data raise whatever their arithmetic leads to.
@@ -183,11 +184,13 @@ def _on_paper(picture: Image.Image) -> Image.Image:
 
 
 def _ppi(picture: Image.Image, data: bytes) -> float | None:
-    """Resolution that means something: no screen default, no camera's print size."""
+    """Resolution that means something: no screen default, no camera's print size, one number."""
     stated = picture.info.get("dpi")
     if not stated:
         return comment_ppi(data)
-    ppi = float(stated[0])
+    ppi, down = float(stated[0]), float(stated[-1])
+    if abs(down - ppi) > SQUARE * ppi:
+        return None
     if not 0 < ppi < 100_000 or round(ppi) in SCREEN_PPI:
         return comment_ppi(data)
     return None if round(ppi) in CAMERA_PPI and _by_camera(picture) else ppi

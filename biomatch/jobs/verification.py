@@ -25,6 +25,7 @@ def verify(
     *,
     modality: str | None = None,
     extraction: Mapping[str, Any] | None = None,
+    ppi: float | None = None,
     fmr: float | None = None,
     advance: Callable[[int], None] = lambda _count: None,
     **options: Any,
@@ -41,6 +42,8 @@ def verify(
         What the files are, where they do not tell.
     extraction
         Extraction options of the files.
+    ppi
+        True resolution of pictures of prints; overrules what their files state.
     fmr
         A false match rate: adds to each result whether its score ``reached`` it (None where
         no rate is known).
@@ -60,7 +63,8 @@ def verify(
         Database or model is damaged.
     """
     for first, second in pairs:
-        result = _compare(db, (first, second), modality, extraction or {}, options)
+        reading = {"modality": modality, "extraction": extraction or {}, "ppi": ppi}
+        result = _compare(db, (first, second), reading, options)
         if fmr is not None:
             rate = result["fmr"]
             known = rate is not None and not math.isnan(rate)
@@ -72,13 +76,12 @@ def verify(
 def _compare(
     db: "Database",
     pair: Pair,
-    modality: str | None,
-    extraction: Mapping[str, Any],
+    reading: dict[str, Any],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     try:
-        first, second = (_source(one, modality, extraction) for one in pair)
-        found = db.verify(first, second, modality=modality, **options)
+        first, second = (_source(one, **reading) for one in pair)
+        found = db.verify(first, second, modality=reading["modality"], **options)
     except IntegrityError:
         raise
     except BiomatchError as error:
@@ -95,12 +98,17 @@ def _compare(
 
 
 def _source(
-    source: Path | str, modality: str | None, extraction: Mapping[str, Any]
+    source: Path | str,
+    modality: str | None,
+    extraction: Mapping[str, Any],
+    ppi: float | None,
 ) -> "Sample | list[Sample] | str":
     """Keep ids of enrolled samples; read files whatever their format."""
     if isinstance(source, str):
         return source
     found = read_samples(source, modality)
+    if ppi is not None:
+        found = [replace(s, ppi=ppi) for s in found]
     if extraction:
         found = [replace(s, options={**s.options, **extraction}) for s in found]
     return found[0] if len(found) == 1 else found

@@ -184,7 +184,7 @@ class _Batch:
                 "finger_position": extracted.finger_position,
                 "impression": str(sample.impression),
                 "quality": None if math.isnan(quality) else float(quality),
-                "ppi": sample.ppi,
+                "ppi": extracted.ppi,
                 "source": str(sample.path) if sample.path else None,
                 "label": extracted.label,
                 "sha256": extracted.sha256,

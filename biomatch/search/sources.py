@@ -54,6 +54,13 @@ class Extracted:
         return int(self.sample.finger_position or getattr(self.template, "finger_position", 0) or 0)
 
     @property
+    def ppi(self) -> float | None:
+        """Resolution said by the caller, else that the template read from its source."""
+        if self.sample.ppi is None and getattr(self.template, "ppi_stated", False):
+            return float(self.template.ppi)
+        return self.sample.ppi
+
+    @property
     def label(self) -> str | None:
         """Name of the subject or specimen that template or sample carry."""
         return registry.get(self.modality).label(self.template) or self.sample.label

@@ -1,11 +1,15 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from biomatch.errors import OptionError
 from biomatch.evaluation import fingerprint as evaluation
 from biomatch.evaluation.fingerprint import evaluate, find_sets
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "fingerprint"
 
 
 def impression(dice, rows):
@@ -26,7 +30,7 @@ def mark_up(rows):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Two folders of four fingers by five impressions, as mark-ups: no network is needed."""
-    monkeypatch.setattr(evaluation, "SUFFIXES", frozenset({".json"}))
+    monkeypatch.setattr(evaluation, "PICTURES", frozenset({".json"}))
     dice = np.random.default_rng(3)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -138,3 +142,85 @@ def test_a_folder_without_pairs_has_no_rates(folder):
     assert result["folders"]["one"]["eer"] is None
     assert result["folders"]["one"]["rank1"] == 1
     assert result["mean"]["eer"] == 0
+
+
+def test_sets_are_found_at_any_depth_and_named_by_their_place(folder):
+    (folder / "fvc" / "old").mkdir(parents=True)
+    (folder / "one").rename(folder / "fvc" / "old" / "DB1_B")
+    (folder / "two").rename(folder / "fvc" / "DB1_B")
+    (folder / "fvc" / "old" / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "fvc" / "DB1_B" / "enhanced").mkdir()
+    below = folder / "fvc" / "DB1_B" / "enhanced" / "101_1.json"
+    below.write_text("{")
+    sets = find_sets(folder)
+    assert [prints.name for prints in sets] == ["fvc/DB1_B", "fvc/old/DB1_B"]
+    assert [len(prints) for prints in sets] == [20, 20]
+
+
+def test_linked_folders_of_one_name_stay_two(folder):
+    (folder / "links").mkdir()
+    for name in ("one", "two"):
+        (folder / name / "DB1_B").mkdir()
+        for path in (folder / name).glob("*.json"):
+            path.rename(folder / name / "DB1_B" / path.name)
+        (folder / "links" / name).symlink_to(folder / name / "DB1_B", target_is_directory=True)
+    result = evaluate(folder / "links")
+    assert sorted(result["folders"]) == ["one", "two"]
+
+
+def test_stray_prints_beside_folders_are_named(folder):
+    (folder / "cover_1.json").write_bytes((folder / "one" / "101_1.json").read_bytes())
+    result = evaluate(folder)
+    assert list(result["folders"]) == ["one", "two"]
+    assert [str(folder / "cover_1.json") in text for text in result["about"]["left_out"]] == [True]
+
+
+def test_records_count_only_without_pictures(folder, monkeypatch):
+    monkeypatch.setattr(evaluation, "PICTURES", frozenset({".png"}))
+    assert len(find_sets(folder / "one")[0]) == 20
+    result = evaluate(folder / "one")
+    assert result["folders"]["one"]["eer"] == 0
+    (folder / "one" / "101_1.png").write_bytes(b"no picture")
+    assert [path.suffix for path in find_sets(folder / "one")[0].paths] == [".png"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two folders of prints: four drawn ones that state 500 ppi, and the same without."""
+    for name, stated in (("stated", {"dpi": (500, 500)}), ("bare", {})):
+        (tmp_path / name).mkdir()
+        for finger in ("001", "002"):
+            for impression in (1, 2):
+                print_ = Image.open(FIXTURES / f"{finger}_{impression}.png").convert("L")
+                print_.save(tmp_path / name / f"{finger}_{impression}.TIF", **stated)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("ppi", "bare", "stated"),
+    [
+        (None, "500 (assumed)", "500"),
+        (569, "569", "500"),
+        ({"": 569}, "569", "500"),
+        ({"bare": 512, "stated": 569}, "512", "569"),
+        ({"": 600, "stated": 550}, "600", "550"),
+    ],
+)
+def test_resolution_is_the_files_or_what_is_said_of_a_folder(pictures, ppi, bare, stated):
+    result = evaluate(pictures, ppi=ppi, extractor="classical")
+    assert result["about"]["ppi"] == {"bare": {bare: 4}, "stated": {stated: 4}}
+    assert result["mean"]["eer"] == 0
+
+
+@pytest.mark.parametrize(
+    ("ppi", "words"),
+    [
+        (-500, "not a positive number"),
+        (float("nan"), "not a positive number"),
+        ({"bar": 500}, "'bar': there is no such set"),
+        ({"bare": 200, "stated": 200}, "none of 8 prints gave a template.* 200 ppi, 250 to"),
+    ],
+)
+def test_a_resolution_that_cannot_be_is_refused(pictures, ppi, words):
+    with pytest.raises(OptionError, match=words):
+        evaluate(pictures, ppi=ppi, extractor="classical")

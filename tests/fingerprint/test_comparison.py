@@ -59,6 +59,44 @@ def test_a_small_chance_overlap_scores_low(random_print):
     assert compare(original, [joined])[0] < 0
 
 
+def test_minutiae_marked_twice_count_once(random_print, disturbed):
+    person = random_print(5)
+    other = disturbed(person, 3)
+    rows = person.minutiae.rows()
+    again = rows.copy()
+    again[:, :3] += np.random.default_rng(0).uniform(-1, 1, (len(rows), 3)) * (2, 2, 0.2)
+    again[:, 4] *= 0.9
+    twice = FingerprintTemplate(
+        Minutiae.from_rows(np.vstack([rows, np.maximum(again, 0)])), 480, 480
+    )
+    assert compare(twice, [other, twice]) == pytest.approx(compare(person, [other, person]))
+    found = match(twice, other)
+    assert len(found.pairs) == len(match(person, other).pairs)
+    heap = FingerprintTemplate(
+        Minutiae([90] * 40, [90] * 40, [1] * 40, [0] * 40, [1] * 40), 200, 200
+    )
+    assert compare(heap, [heap])[0] < 0
+
+
+def test_a_mirrored_print_is_another_finger(random_print, disturbed):
+    person = random_print(6)
+    m = person.minutiae
+    mirrored = Minutiae(320 - m.x, m.y, np.pi - m.angle, m.type, m.quality)
+    probe = FingerprintTemplate(mirrored, 320, 320)
+    assert compare(probe, [person])[0] < -1
+    assert match(probe, person, max_turn=np.pi).score < -1
+
+
+@pytest.mark.parametrize("degrees", [-170, -100, -60, 0, 60, 100, 170])
+def test_prints_match_at_any_rotation_that_is_allowed(random_print, disturbed, degrees):
+    person = random_print(7)
+    turned = disturbed(person, 5, turn=np.deg2rad(degrees))
+    found = match(person, turned, max_turn=np.pi)
+    assert found.score > 3
+    assert np.rad2deg(found.rotation) == pytest.approx(degrees, abs=4)
+    assert (match(person, turned).score > 3) == (abs(degrees) < 90)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

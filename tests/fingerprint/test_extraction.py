@@ -6,6 +6,7 @@ from PIL import Image
 
 from biomatch import fingerprint
 from biomatch.errors import (
+    FormatError,
     NoFeaturesError,
     OptionError,
     ResolutionError,
@@ -54,6 +55,49 @@ def test_a_screens_resolution_is_not_believed(tmp_path, dpi):
     assert (template.ppi, template.width) == (500, 320)
     with pytest.raises(ResolutionError, match=f"resolution is {dpi} ppi"):
         fingerprint.extract(path, dpi)
+
+
+def test_a_caller_overrules_the_file_and_is_told(tmp_path):
+    path = tmp_path / "print.png"
+    Image.fromarray(ridges()).save(path, dpi=(500, 500))
+    with pytest.warns(fingerprint.ResolutionWarning, match=r"print.png: 510 ppi .* states 500"):
+        template = fingerprint.extract(path, 510)
+    assert template.ppi == 510
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fingerprint.extract(path, 502).ppi == 502
+
+
+def test_a_low_quality_is_said_unless_it_is_a_latent():
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8)
+    with pytest.warns(fingerprint.QualityWarning, match=r"noise: quality is \d+ of 100"):
+        template = fingerprint.extract(noise, 500, extractor="classical", name="noise")
+    assert template.quality < 30
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fingerprint.extract(noise, 500, extractor="classical", impression=ImpressionType.LATENT)
+        fingerprint.extract(ridges(), 500)
+
+
+def test_a_small_print_on_a_large_sheet_is_not_blank():
+    sheet = np.full((2400, 2400), 255, np.uint8)
+    sheet[1500:1820, 700:1020] = ridges()
+    template = fingerprint.extract(sheet, 500, extractor="classical")
+    alone = fingerprint.extract(ridges(), 500, extractor="classical")
+    assert len(template) >= 0.7 * len(alone)
+    assert template.minutiae.x.min() > 700
+    sheet[:] = 255
+    sheet[::40, ::40] = 0
+    with pytest.raises(NoFeaturesError, match="is blank"):
+        prepare(sheet, 500)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_any_depth_is_stretched_to_eight_bits(bits):
+    drawn = ridges()
+    drawn[0, 0] = 255
+    deep = drawn.astype(np.uint16) << (bits - 8)
+    assert np.array_equal(prepare(deep, 500).image, drawn)
 
 
 def test_a_scanners_low_resolution_is_refused(tmp_path):
@@ -166,3 +210,5 @@ def test_examiners_minutiae_become_a_template():
         fingerprint.from_minutiae(rows[:3], 800, 640, 1000)
     with pytest.raises(ResolutionError):
         fingerprint.from_minutiae(rows, 800, 640, 100)
+    with pytest.raises(FormatError, match=r"\(\d+, \d+\) lies outside the picture of 399 x 640"):
+        fingerprint.from_minutiae(rows, 399, 640, 1000)

@@ -1,12 +1,16 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from biomatch.errors import OptionError
+from biomatch.errors import NoFeaturesError, OptionError
 from biomatch.fingerprint.gallery import FingerprintGallery
 from biomatch.fingerprint.modality import MODALITY
-from biomatch.types import Gallery, Modality
+from biomatch.types import Gallery, ImpressionType, Modality, Sample
+
+from .patterns import ridges
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +82,34 @@ def test_explanation_is_plain_data(people, disturbed):
         assert 0 <= i < len(why["probe"])
         assert 0 <= j < len(why["reference"])
         assert 0 < weight <= 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_record_of_too_few_minutiae_is_refused(people, count):
+    few = replace(people[0], minutiae=people[0].minutiae.best(count))
+    with pytest.raises(NoFeaturesError, match=f"^left.iso: {count} minutiae found, at least 4"):
+        MODALITY.extract(Sample("fingerprint", template=few, label="left.iso"))
+    (kept,) = MODALITY.extract(Sample("fingerprint", template=people[0], finger_position=7))
+    assert kept == replace(people[0], finger_position=7)
+
+
+def test_a_sample_may_name_a_region_of_interest(tmp_path):
+    path = tmp_path / "mark.png"
+    Image.fromarray(ridges()).save(path, dpi=(500, 500))
+
+    def extract(**options):
+        sample = Sample("fingerprint", path=path, impression=ImpressionType.LATENT, options=options)
+        (template,) = MODALITY.extract(sample)
+        return template
+
+    whole = extract(extractor="classical")
+    part = extract(extractor="classical", roi="0,0 320,0 320,220 0,220")
+    assert part.roi.tolist() == [[0, 0], [320, 0], [320, 220], [0, 220]]
+    assert 4 <= len(part) < len(whole)
+    assert part.minutiae.y.max() < 220
+    assert extract(extractor="classical", roi=[[0, 0], [320, 0], [320, 220], [0, 220]]) == part
+    for bad in ("0,0 320,0", "0,0 320,0 a,b", "0 1 2", 7, "0,0 nan,1 2,2"):
+        with pytest.raises(OptionError, match="not a polygon"):
+            extract(roi=bad)
+    with pytest.raises(OptionError, match="there are: extractor, roi"):
+        extract(region="0,0")
