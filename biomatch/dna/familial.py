@@ -205,7 +205,8 @@ class ScanTables:
         min_loci
             Rows that type fewer of the probe's loci are left out, and take no place.
         """
-        wanted = keep
+        # Twice as many, so that rows that type too few loci seldom cost a second scan.
+        wanted = 2 * keep if min_loci else keep
         while True:
             rows, scores = self._best(wanted, least, allowed)
             enough = self.compared(rows) >= min_loci
