@@ -122,13 +122,13 @@ def _search(
                 [sample], explain=reporting.details, **{**query, **reporting.audit}
             ):
                 if isinstance(answer, Rejected):
-                    return Failure(item.sample.name, answer.error, answer.kind)
+                    return Failure.of(item, answer)
                 suffix = f"-{len(answers) + 1}" if answers else ""
                 answers.append(report(db, answer, sample, reporting, f"{name}{suffix}"))
     except IntegrityError:
         raise
     except BiomatchError as error:
-        return Failure(item.sample.name, str(error), type(error).__name__)
+        return Failure.of(item, error)
     _write_json(record, {"probe": item.sample.name, "answers": answers})
     return answers
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biomatch.errors import BiomatchError, IntegrityError
+from biomatch.errors import BiomatchError, FormatError, IntegrityError
 from biomatch.formats import read_samples
 from biomatch.report import words
 from biomatch.types import Sample
@@ -21,7 +21,7 @@ Pair = tuple[Path | str, Path | str]
 
 def verify(
     db: "Database",
-    pairs: Sequence[Pair],
+    pairs: Sequence[Pair | FormatError],
     *,
     modality: str | None = None,
     extraction: Mapping[str, Any] | None = None,
@@ -36,7 +36,7 @@ def verify(
     db
         Holds the enrolled samples, and records every comparison.
     pairs
-        Files or ids.
+        Files or ids; an error stands for a row of a list that could not be read.
     modality
         What the files are, where they do not tell.
     extraction
@@ -59,24 +59,27 @@ def verify(
     IntegrityError
         Database or model is damaged.
     """
-    for first, second in pairs:
-        result = _compare(db, (first, second), modality, extraction or {}, options)
+    for pair in pairs:
+        named = ("", "") if isinstance(pair, FormatError) else pair
+        result = _compare(db, pair, modality, extraction or {}, options)
         if fmr is not None:
             rate = result["fmr"]
             known = rate is not None and not math.isnan(rate)
             result["reached"] = bool(rate <= fmr) if known else None
-        yield {"path_a": str(first), "path_b": str(second)} | result
+        yield {"path_a": str(named[0]), "path_b": str(named[1])} | result
         advance(1)
 
 
 def _compare(
     db: "Database",
-    pair: Pair,
+    pair: Pair | FormatError,
     modality: str | None,
     extraction: Mapping[str, Any],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     try:
+        if isinstance(pair, FormatError):
+            raise pair
         first, second = (_source(one, modality, extraction) for one in pair)
         found = db.verify(first, second, modality=modality, **options)
     except IntegrityError:
