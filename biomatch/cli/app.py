@@ -44,8 +44,13 @@ COMMANDS = {
     "search": "biomatch.cli.search:search",
     "show": "biomatch.cli.records:show",
     "verify": "biomatch.cli.search:verify",
+    "warm-up": "biomatch.cli.warm:warm_up",
 }
 CONFIG = "biomatch.toml"
+NO_CACHE = (
+    "compiled code has nowhere to lie: neither biomatch's own folder nor the user's cache folder "
+    "can be written; set NUMBA_CACHE_DIR to a folder that can"
+)
 EPILOG = (
     examples(
         "biomatch demo",
@@ -116,6 +121,11 @@ class Commands(click.Group):
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             raise
+        except RuntimeError as error:
+            if "no locator available" not in str(error):  # numba's words, and its only sign
+                raise
+            click.echo(f"Error: {NO_CACHE}", err=True)
+            ctx.exit(3)
         except OSError as error:
             if error.filename is None:
                 raise

@@ -8,11 +8,13 @@ from biomatch.jobs.outcome import Failure, Outcome, write_errors
 from biomatch.jobs.renewal import re_enrol
 from biomatch.jobs.searching import Reporting, search
 from biomatch.jobs.verification import verify
+from biomatch.jobs.warming import Warmth, warm_up
 
 __all__ = [
     "Failure",
     "Outcome",
     "Reporting",
+    "Warmth",
     "demo",
     "enrol",
     "export_case",
@@ -20,5 +22,6 @@ __all__ = [
     "re_enrol",
     "search",
     "verify",
+    "warm_up",
     "write_errors",
 ]
