@@ -169,7 +169,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return _visible(", ".join(map(str, value)))
+        return ", ".join(map(_shown, value))
     if isinstance(value, dict):
         return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
     return _visible(str(value))

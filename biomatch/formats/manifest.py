@@ -22,7 +22,7 @@ from typing import Any
 from biomatch.errors import FormatError, OptionError, UnreadableSampleError
 from biomatch.types import ImpressionType, Sample
 
-__all__ = ["COLUMNS", "Item", "SubjectFrom", "header", "read", "read_pairs", "walk"]
+__all__ = ["COLUMNS", "Item", "SubjectFrom", "header", "read", "read_pairs", "separator", "walk"]
 
 SAMPLE_COLUMNS = ("path", "modality", "finger", "impression", "ppi")
 RECORD_COLUMNS = (
@@ -133,14 +133,18 @@ def header(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             line = file.readline(HEAD)
-            table = csv.reader([line], delimiter=_separator(line))
+            table = csv.reader([line], delimiter=separator(line))
             return [cell.strip() for cell in next(table, [])]
     except (OSError, csv.Error):
         return []
 
 
-def _separator(line: str) -> str:
-    """Find the separator that splits the first line into most cells."""
+def separator(line: str) -> str:
+    """Find what separates the cells of a table: a comma, a semicolon or a tab.
+
+    >>> separator("path;subject"), separator("path")
+    (';', ',')
+    """
     return max(SEPARATORS, key=line.count)
 
 
@@ -230,9 +234,9 @@ def _table(
     """Yield line numbers and rows; in place of a row that breaks the table what is wrong."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            separator = _separator(file.readline(HEAD))
+            between = separator(file.readline(HEAD))
             file.seek(0)
-            table = csv.DictReader(file, delimiter=separator, strict=True)
+            table = csv.DictReader(file, delimiter=between, strict=True)
             columns = [(name or "").strip() for name in table.fieldnames or ()]
             _check_columns(path, columns, needed, allowed)
             table.fieldnames = columns

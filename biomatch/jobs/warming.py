@@ -41,7 +41,7 @@ class Warmth:
     modalities
         Names of the pipelines.
     kernels
-        Kernels that are ready.
+        Kernels of the pipelines, small ones within larger ones included.
     compiled
         How many of them were compiled now; the others were in the cache.
     cache
@@ -89,12 +89,11 @@ def warm_up(advance: Callable[[str], None] = lambda _step: None) -> Warmth:
         _warm_vectors(Path(folder))
         _warm_wsq()
     found = list(kernels().values())
-    ready = [kernel for kernel in found if kernel.signatures]
     return Warmth(
         modalities=tuple(names),
-        kernels=len(ready),
-        compiled=sum(sum(kernel.stats.cache_misses.values()) for kernel in ready),
-        cache=tuple(sorted({Path(kernel.stats.cache_path) for kernel in ready})),
+        kernels=len(found),
+        compiled=sum(bool(kernel.stats.cache_misses) for kernel in found),
+        cache=tuple(sorted({Path(kernel.stats.cache_path) for kernel in found})),
         seconds=time.monotonic() - begun,
     )
 
