@@ -189,6 +189,7 @@ CSV_COLUMNS = ["probe", *COLUMNS]
 
 def print_answers(answers: "list[CandidateList]", format_: str) -> None:
     """Print candidate lists in one of the output formats."""
+    from biomatch.report import words
     from biomatch.report.plain import plain
     from biomatch.report.sheet import probe_name
 
@@ -200,7 +201,10 @@ def print_answers(answers: "list[CandidateList]", format_: str) -> None:
         return
     for answer in answers:
         rows = _rows(answer)
-        note = f"{answer.coverage}; {answer.penetration:.1%} compared exactly"
+        note = (
+            f"searched: {words.covered(answer.coverage)}; compared in detail: "
+            f"{words.detail(answer.penetration)}"
+        )
         shown = [column for column in COLUMNS if any(row[column] for row in rows)]
         title = f"{probe_name(answer)} ({answer.modality}): candidates, not identifications"
         if rows:
