@@ -15,6 +15,7 @@ import click
 
 from biomatch import __version__
 from biomatch.cli.options import examples
+from biomatch.cli.output import say
 from biomatch.errors import BiomatchError
 
 __all__ = ["Commands", "cli"]
@@ -117,14 +118,14 @@ class Commands(click.Group):
                 warnings.showwarning = _say_warning
                 return super().invoke(ctx)
         except BiomatchError as error:
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}")
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             raise
         except RuntimeError as error:
             if "no locator available" not in str(error):  # numba's words, and its only sign
                 raise
-            click.echo(f"Error: {NO_CACHE}", err=True)
+            say(f"Error: {NO_CACHE}")
             ctx.exit(3)
         except OSError as error:
             if error.filename is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from biomatch.cli.options import examples
+from biomatch.cli.options import Number, examples
 from biomatch.cli.output import emit, emit_record, output_options, say
 
 __all__ = ["calibrate", "evaluate"]
@@ -53,7 +53,7 @@ def evaluate() -> None:
     )
 )
 @click.argument("folder", type=FOLDER)
-@click.option("--ppi", type=click.FloatRange(100, 4000), help="Resolution, if files lack it.")
+@click.option("--ppi", type=Number(100, 4000), help="Resolution, if files lack it.")
 @click.option(
     "--extractor",
     type=click.Choice(["leader", "classical"]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from biomatch.cli.options import (
+    Number,
     audit_options,
     database_option,
     default_sample,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dedup", "print_answers", "search", "verify"]
 
-RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
+RATE = Number(0, 1, min_open=True, max_open=True)
 
 
 @click.command(
@@ -73,7 +74,7 @@ RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option(
     "--partial",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="SECONDS",
     help="Do not wait longer for a part of the gallery (exit code 4 then).",
 )
@@ -397,7 +398,9 @@ def _path_or_id(text: str) -> Path | str:
 )
 @database_option
 @click.option("-m", "--modality", required=True, metavar="NAME", help="What to compare.")
-@click.option("--log10-lr", type=float, default=4.0, help="Lowest log10 LR of a pair.")
+@click.option(
+    "--log10-lr", type=Number(-1000, 1000), default=4.0, help="Lowest log10 LR of a pair."
+)
 @click.option("--exact", is_flag=True, help="Compare every pair, without a shortlist.")
 @filter_options
 @audit_options

@@ -1,6 +1,6 @@
 """Batch work: enrol and search many files, go on after a kill, and say what became of each."""
 
-from biomatch.jobs.casefile import export_case
+from biomatch.jobs.casefile import conclude, export_case
 from biomatch.jobs.demo import demo
 from biomatch.jobs.enrolment import enrol
 from biomatch.jobs.items import gather
@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "Reporting",
     "Warmth",
+    "conclude",
     "demo",
     "enrol",
     "export_case",

@@ -199,6 +199,12 @@ def test_a_place_for_errors_is_tried_first(run: Run, fixtures: Path, tmp_path: P
         (["search", "x.png", "--born", "old", "--db", "{db}"], 2, "--born 'old'"),
         (["decide", "c", "x", "perhaps", "--examiner", "e", "--db", "{db}"], 2, "perhaps"),
         (["--config", "{tmp}/none.toml", "list"], 2, "cannot be read"),
+        (["decide", "c", "nobody", "exclusion", "--examiner", "e", "--db", "{db}"], 1, "nobody"),
+        (["decide", " ", "P137", "exclusion", "--examiner", "e", "--db", "{db}"], 2, "case's name"),
+        (["gallery", "set", "g", "--alert", "nan", "--db", "{db}"], 2, "not a finite number"),
+        (["search", "x.png", "--fmr", "nan", "--db", "{db}"], 2, "not a finite number"),
+        (["search", "x.png", "--partial", "inf", "--db", "{db}"], 2, "not a finite number"),
+        (["convert", "{tmp}/text.db", "{tmp}/text.db", "--to", "png"], 2, "are one file"),
         (["verify", "one.png"], 1, "one.png"),
         (["evaluate", "scores", "{tmp}/none.csv"], 1, "none.csv"),
     ],
@@ -212,3 +218,14 @@ def test_wrong_use(
     assert result.exit_code == code, result.output
     assert says in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_what_ray_says_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from biomatch.errors import OptionError
+
+    def status(_address: str | None) -> str:
+        raise OptionError("ray status: Traceback:\n  File x\nRpcError: timed out")
+
+    monkeypatch.setattr("biomatch.search.cluster.status", status)
+    result = run("cluster", "status")
+    assert (result.exit_code, result.stderr) == (2, "Error: ray status: RpcError: timed out\n")
