@@ -108,6 +108,8 @@ def _spelled(option: click.Option, name: str, value: Any, folder: Path) -> list[
     if any(isinstance(entry, dict | list | bool) for entry in values):
         raise click.UsageError(f"'{name}' is {value!r}; it must be a text or a number")
     place = folder if isinstance(option.type, click.Path) else None
+    if place and not all(isinstance(entry, str) for entry in values):
+        raise click.UsageError(f"'{name}' is {value!r}; it must be a path, in quotes")
     return [text for entry in values for text in (flag, str(place / entry if place else entry))]
 
 

@@ -101,6 +101,9 @@ def _step(path: Path, number: int, content: Any) -> Step:
         named = content.get("run") if isinstance(content, dict) else content
         raise FormatError(f"{path}, step {number}: run is '{named}'; it can be {', '.join(STEPS)}")
     options = {key: value for key, value in content.items() if key not in {"run", "sources"}}
+    for name in sorted({"out", "errors"} & set(options)):
+        if not isinstance(options[name], str):
+            raise FormatError(f"{path}, step {number}: {name} must be a path, in quotes")
     sources = content.get("sources", [])
     if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
         raise FormatError(f"{path}, step {number}: sources must be a list of paths")

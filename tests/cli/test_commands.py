@@ -196,7 +196,9 @@ def test_a_batch_runs_its_steps_and_resumes(run: Run, fixtures: Path, tmp_path: 
      ('[[step]]\nrun = "enrol"\nsources = ["x"]\ncolour = 1', "no option 'colour'"),
      ('prupose = "p"\n[[step]]\nrun = "enrol"\nsources = ["x"]', "option 'prupose'"),
      ('[[step]]\nrun = "enrol"\nsources = ["x"]\nattach = "yes"', "must be true or false"),
-     ('[[step]]\nrun = "search"\nsources = ["x"]\nout = {a = 1}', "must be a text or a number"),
+     ('[[step]]\nrun = "search"\nsources = ["x"]\nout = 1', "must be a path, in quotes"),
+     ('[[step]]\nrun = "evaluate face"\nsources = ["x"]\npairs = 1', "must be a path, in quotes"),
+     ('[[step]]\nrun = "search"\nsources = ["x"]\ntop = {a = 1}', "must be a text or a number"),
      ('[[step]]\nrun = "evaluate"\nsources = ["x"]', "run is 'evaluate'")],
 )  # fmt: skip
 def test_bad_batches_are_refused(run: Run, tmp_path: Path, text: str, says: str) -> None:

@@ -88,7 +88,7 @@ def test_candidates_are_limited_by_error_rates(run: Run, database: Path, fixture
     assert first["margin"] == pytest.approx(first["score"] - second["score"], abs=1e-3)
     assert first["expected_false"] == pytest.approx(12 * first["fmr"], rel=0.01)
     beyond = run(*command, "--fmr", 1e-12)
-    assert beyond.exit_code == 1
+    assert beyond.exit_code == 2
     assert "calibrate with more pairs" in beyond.output
 
 
