@@ -137,7 +137,7 @@ def test_enrolment_policies(run: Run, portraits: Path, tmp_path: Path) -> None:
     silent = run(*command, "--db", tmp_path / "d.db")
     assert (silent.exit_code, silent.stderr) == (0, "")
     wrong = run(*command, "--option", "policy=strict", "--db", tmp_path / "c.db")
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "off, warn, reject" in wrong.output
 
 
