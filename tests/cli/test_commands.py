@@ -234,6 +234,23 @@ def test_a_batch_evaluates(run: Run, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "table.json").read_text())[0]["eer"] == 0
 
 
+def test_other_files_in_the_results_folder_are_left_alone(
+    run: Run, enrolled: Path, fixtures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.json").write_text('{"mine": 1}')
+    (out / "list.json").write_text("[1]")
+    (out / "torn.json").write_text("{")
+    probe = tmp_path / "-probe.jpg"
+    probe.write_bytes((fixtures / "faces" / "probe.jpg").read_bytes())
+    result = run("-q", "search", probe, "-m", "face", "--out", out, "--db", enrolled)
+    assert result.exit_code == 0, result.output
+    assert "Searches" in (out / "index.html").read_text()
+    assert (out / "notes.json").read_text() == '{"mine": 1}'
+    assert not [path for path in out.iterdir() if path.name.startswith("-")]
+
+
 def test_many_answers_are_one_csv_table(run: Run, enrolled: Path, fixtures: Path) -> None:
     gallery = fixtures / "faces" / "gallery"
     result = run(
