@@ -157,6 +157,19 @@ def verify(name: str) -> None:
     load(name).read()
 
 
+def _runtime() -> Any:
+    """Import ONNX Runtime with its telemetry off.
+
+    Official builds from 1.29 on send the names and digests of models to their maker and keep an
+    identifier of the device, unless this variable is set before they are loaded.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime as ort
+
+    ort.disable_telemetry_events()
+    return ort
+
+
 @functools.cache
 def session(name: str, *, device: str = "cpu", threads: int = 1) -> Any:
     """Return an ONNX Runtime session of a registered model, made once a process.
@@ -175,8 +188,7 @@ def session(name: str, *, device: str = "cpu", threads: int = 1) -> Any:
     ModelError
         Wrong digest, unknown device, or a file that ONNX Runtime refuses.
     """
-    import onnxruntime as ort
-
+    ort = _runtime()
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1

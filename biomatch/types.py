@@ -403,7 +403,11 @@ class Gallery(Protocol[T_contra]):
 
 
 class Modality(Protocol[T]):
-    """All that `search/` knows of a pipeline. One instance a modality, stateless, picklable."""
+    """All that `search/` knows of a pipeline. One instance a modality, stateless, picklable.
+
+    A modality from elsewhere that compiles code may have a method ``warm_up()`` as well, without
+    arguments, that does so for every kind of array it meets: `biomatch warm-up` calls it.
+    """
 
     @property
     def name(self) -> str:

@@ -5,6 +5,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    from biomatch.cli.app import cli
+    import sys
 
-    cli(prog_name="biomatch")
+    try:
+        from biomatch.cli.app import cli
+        from biomatch.cli.streams import run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(run(cli))

@@ -15,6 +15,7 @@ import click
 
 from biomatch import __version__
 from biomatch.cli.options import examples
+from biomatch.cli.output import say
 from biomatch.errors import BiomatchError
 
 __all__ = ["Commands", "cli"]
@@ -44,8 +45,13 @@ COMMANDS = {
     "search": "biomatch.cli.search:search",
     "show": "biomatch.cli.records:show",
     "verify": "biomatch.cli.search:verify",
+    "warm-up": "biomatch.cli.warm:warm_up",
 }
 CONFIG = "biomatch.toml"
+NO_CACHE = (
+    "compiled code has nowhere to lie: neither biomatch's own folder nor the user's cache folder "
+    "can be written; set NUMBA_CACHE_DIR to a folder that can"
+)
 EPILOG = (
     examples(
         "biomatch demo",
@@ -112,10 +118,15 @@ class Commands(click.Group):
                 warnings.showwarning = _say_warning
                 return super().invoke(ctx)
         except BiomatchError as error:
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}")
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             raise
+        except RuntimeError as error:
+            if "no locator available" not in str(error):  # numba's words, and its only sign
+                raise
+            say(f"Error: {NO_CACHE}")
+            ctx.exit(3)
         except OSError as error:
             if error.filename is None:
                 raise

@@ -48,13 +48,21 @@ def decide(
     """Record an examiner's conclusion on a CANDIDATE (a subject).
 
     The second examiner's conclusion on the same candidate verifies the
-    first one's. Reports of the case show both.
+    first one's. Reports of the case show both. The candidate is enrolled, or
+    was listed by a search of the case.
     """
+    from biomatch.jobs import conclude
     from biomatch.report.plain import plain
 
     with open_database(db) as database:
-        made = database.decide(
-            case_id, candidate, conclusion, examiner=examiner, search=search_id, reason=reason
+        made = conclude(
+            database,
+            case_id,
+            candidate,
+            conclusion,
+            examiner=examiner,
+            search=search_id,
+            reason=reason,
         )
     emit_record(plain(made), format_)
 

@@ -1,8 +1,12 @@
 """``biomatch cluster``: searching on many machines with Ray."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from biomatch.cli.options import examples
+from biomatch.errors import OptionError
 
 __all__ = ["cluster"]
 
@@ -23,6 +27,17 @@ def cluster() -> None:
     """
 
 
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Keep the last line of what Ray says: the others are its own calls."""
+    try:
+        yield
+    except OptionError as error:
+        command, _, said = str(error).partition(": ")
+        last = said.strip().splitlines()[-1:] or ["no reason given"]
+        raise OptionError(f"{command}: {last[0].strip()}") from error
+
+
 @cluster.command(epilog=examples("biomatch cluster up", "biomatch cluster up --cpus 8"))
 @click.option("--address", metavar="HOST:PORT", help="Join the cluster there (default: start one).")
 @click.option("--port", type=click.IntRange(1, 65535), default=6379, help="Port of the head.")
@@ -31,7 +46,8 @@ def up(*, address: str | None, port: int, cpus: int | None) -> None:
     """Start a cluster on this machine, or join one."""
     from biomatch.search import cluster as ray
 
-    click.echo(ray.up(address=address, port=port, cpus=cpus))
+    with _in_a_sentence():
+        click.echo(ray.up(address=address, port=port, cpus=cpus))
 
 
 @cluster.command(epilog=examples("biomatch cluster status --address 10.0.0.5:6379"))
@@ -40,7 +56,8 @@ def status(*, address: str | None) -> None:
     """Show the nodes and resources of a cluster."""
     from biomatch.search import cluster as ray
 
-    click.echo(ray.status(address))
+    with _in_a_sentence():
+        click.echo(ray.status(address))
 
 
 @cluster.command(epilog=examples("biomatch cluster down"))
@@ -48,4 +65,5 @@ def down() -> None:
     """Stop what runs of the cluster on this machine."""
     from biomatch.search import cluster as ray
 
-    click.echo(ray.down())
+    with _in_a_sentence():
+        click.echo(ray.down())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from biomatch.cli.dna_search import convert, search
-from biomatch.cli.options import examples
+from biomatch.cli.options import Number, examples
 from biomatch.cli.output import emit, emit_record, output_options, say
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def frequency_options(command: F) -> F:
     for option in (
         click.option(
             "--theta",
-            type=click.FloatRange(0, 1, max_open=True),
+            type=Number(0, 1, max_open=True),
             default=0.01,
             show_default=True,
             help="Coancestry coefficient.",
@@ -98,7 +98,7 @@ def mutation_options(command: F) -> F:
             "--step-ratio", default=0.1, help="Stepwise: weight of each further step (range)."
         ),
         click.option("--rate2", default=0.0, help="Stepwise: rate into other partial repeats."),
-        click.option("--rate-female", type=float, help="Rate from mothers, if another."),
+        click.option("--rate-female", type=Number(0, 1), help="Rate from mothers, if another."),
         click.option("--rate", default=0.002, show_default=True, help="Mutation rate."),
         click.option(
             "--mutation",
@@ -419,7 +419,9 @@ def rmp(
     show_default=True,
     help="Relation; may be repeated.",
 )
-@click.option("--min-log10-lr", type=float, help="List only pairs with at least this log10 LR.")
+@click.option(
+    "--min-log10-lr", type=Number(-1000, 1000), help="List only pairs with at least this log10 LR."
+)
 @click.option("--loci", is_flag=True, help="Show each locus.")
 @mutation_options
 @frequency_options
@@ -657,12 +659,12 @@ def pedigree(
 )
 @click.option(
     "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     help="Drop-out probability of an allele copy; default: estimated from the stain.",
 )
 @click.option(
     "--dropin",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.05,
     show_default=True,
     help="Drop-in probability.",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from biomatch.cli.options import examples
+from biomatch.cli.options import Number, examples
 from biomatch.cli.output import emit, output_options, say
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
 @click.option("--max-mismatches", type=click.IntRange(0), help="Mismatched loci still reported.")
 @click.option("--min-loci", type=click.IntRange(1), help="Least number of loci compared.")
 @click.option("--relation", help="Search relatives instead: parent-child, full-sib, half-sib, ...")
-@click.option("--min-log10-lr", type=float, help="Relatives: least log10 LR.")
+@click.option("--min-log10-lr", type=Number(-1000, 1000), help="Relatives: least log10 LR.")
 @click.option("--max-exclusions", type=click.IntRange(0), help="Parent-child: loci excluded.")
 @click.option("--frequencies", default="nist1036", show_default=True, help="Table or file.")
 @click.option("--population", help="Populations, separated by commas; default: all.")
 @click.option(
     "--theta",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.01,
     show_default=True,
     help="Population structure.",
@@ -58,8 +58,8 @@ FORMS = ("cmf", "long", "niem", "smartrank", "wide")
     "--formula", type=click.Choice(["nrc41", "nrc410", "wright"]), default="nrc410", help="Formula."
 )
 @click.option("--contributors", type=click.IntRange(1, 4), help="Search a stain of so many.")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Stains: drop-out.")
-@click.option("--dropin", type=click.FloatRange(0, 1, max_open=True), help="Stains: drop-in.")
+@click.option("--dropout", type=Number(0, 1, max_open=True), help="Stains: drop-out.")
+@click.option("--dropin", type=Number(0, 1, max_open=True), help="Stains: drop-in.")
 @click.option("--known", type=FILE, help="Stains: profiles of known contributors.")
 @click.option(
     "--limit", type=click.IntRange(1), default=250, show_default=True, help="Candidates at most."

@@ -46,6 +46,12 @@ __all__ = ["enrol", "re_enrol"]
 @click.option("--sex", type=click.Choice(["F", "M", "X"]), help="Sex of the subject.")
 @click.option("--year-of-birth", type=click.IntRange(1850, 2200), help="Year of birth.")
 @click.option("--expires-on", metavar="YYYY-MM-DD", help="Retention date.")
+@click.option(
+    "--duplicates",
+    type=click.Choice(["skip", "allow"]),
+    default="skip",
+    help="What to do with a file that is enrolled already (default: skip).",
+)
 @click.option("--attach", is_flag=True, help="Keep the files in the database, for reports.")
 @click.option("--workers", type=click.IntRange(1), default=1, help="Items read side by side.")
 @click.option(
@@ -79,6 +85,7 @@ def enrol(
     """
     from biomatch import jobs
     from biomatch.formats.manifest import SubjectFrom
+    from biomatch.jobs import write_errors
     from biomatch.jobs.items import gather
 
     items = gather(
@@ -89,7 +96,8 @@ def enrol(
     )
     if dry_run:
         _list_items(items, format_)
-        return
+    if errors:
+        write_errors(errors, [])  # now, since a place that cannot be written is known hours later
     with (
         open_database(db, create=True, as_owner=given["as_owner"]) as database,
         progress("enrolling", len(items)) as advance,
@@ -106,11 +114,12 @@ def _record(given: dict[str, Any]) -> dict[str, Any]:
         record["owner"] = given["record_owner"]
     if given["case_id"]:
         record["case"] = given["case_id"]
-    return record | {"attach": given["attach"]}
+    return record | {"attach": given["attach"], "duplicates": given["duplicates"]}
 
 
 def _list_items(items: list[Any], format_: str) -> None:
     from biomatch.cli.output import emit
+    from biomatch.jobs.items import foreseen
 
     rows = [
         {
@@ -123,7 +132,11 @@ def _list_items(items: list[Any], format_: str) -> None:
         for item in items
     ]
     emit(rows, format_, columns=["path", "subject", "modality", "finger"])
-    say(f"{len(rows):,} items; nothing was enrolled")
+    problems = [problem for item in items if (problem := foreseen(item))]
+    for problem in problems[:MOST_ERRORS]:
+        say(f"Error: {problem}")
+    say(f"{len(rows):,} items, {len(problems):,} cannot be used; nothing was enrolled")
+    click.get_current_context().exit(1 if problems else 0)
 
 
 def _tell(outcome: Any, errors: Path | None, format_: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from biomatch.cli.evaluate import ACCURACY, DEVICE, WORKERS
-from biomatch.cli.options import examples
+from biomatch.cli.options import Number, examples
 from biomatch.cli.output import emit, output_options, say
 from biomatch.cli.progress import progress
 
@@ -22,12 +22,12 @@ SOURCES = click.argument(
 )
 FMR = click.option(
     "--fmr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     help="False match rate of two faces (default: the command's own, strict).",
 )
 THRESHOLD = click.option(
     "--threshold",
-    type=click.FloatRange(-1, 1),
+    type=Number(-1, 1),
     help="Cosine instead, for a model without a calibration.",
 )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from biomatch.cli.options import audit_options, database_option, examples, open_database
+from biomatch.cli.options import Number, audit_options, database_option, examples, open_database
 from biomatch.cli.output import emit, emit_record, output_options
 
 __all__ = ["gallery"]
@@ -68,7 +68,9 @@ def list_galleries(*, db: str | None, format_: str) -> None:
 )
 @click.option("--watched", type=bool, metavar="yes|no", help="Search who is enrolled here.")
 @click.option("--unsolved", type=bool, metavar="yes|no", help="Holds probes of open cases.")
-@click.option("--alert", "alert_log10_lr", type=float, help="Lowest log10 LR of an alert.")
+@click.option(
+    "--alert", "alert_log10_lr", type=Number(-1000, 1000), help="Lowest log10 LR of an alert."
+)
 @click.option("--hook", help="Command, or address to post to, for each alert.")
 @click.option("--actor", envvar="BIOMATCH_ACTOR", help="Who acts.")
 @output_options

@@ -1,5 +1,6 @@
 """Options that several commands share, each a decorator."""
 
+import math
 import re
 import textwrap
 from collections.abc import Callable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from biomatch.types import Sample
 
 __all__ = [
+    "Number",
     "audit_options",
     "database_option",
     "default_sample",
@@ -26,6 +28,21 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Number(click.FloatRange):
+    """A finite number in a range: NaN is neither below nor above a limit."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Refuse NaN and infinities."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
 MODALITIES = ("fingerprint", "face", "dna")
 
 
@@ -91,7 +108,7 @@ def sample_options(command: F) -> F:
         ),
         click.option(
             "--ppi",
-            type=click.FloatRange(100, 5000),
+            type=Number(100, 5000),
             help="True resolution of pictures; overrules what their files state.",
         ),
         click.option(
@@ -125,7 +142,7 @@ def filter_options(command: F) -> F:
         click.option("--gallery", help="Only this gallery."),
         click.option("--sex", type=click.Choice(["F", "M", "X"]), help="Only this sex."),
         click.option("--born", metavar="FROM-TO", help="Only these years of birth."),
-        click.option("--min-quality", type=click.FloatRange(0, 100), help="Lowest sample quality."),
+        click.option("--min-quality", type=Number(0, 100), help="Lowest sample quality."),
         click.option("--strict", is_flag=True, help="Leave out records that do not say."),
     )(command)
 

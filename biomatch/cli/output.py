@@ -1,6 +1,7 @@
 """How commands print: one decorator, one function, four formats."""
 
 import csv
+import errno
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +29,18 @@ def output_options(command: F) -> F:
 
 
 def say(text: str) -> None:
-    """Tell the person something beside the results: on stderr."""
-    click.echo(text, err=True)
+    """Tell the person something beside the results: one line on stderr."""
+    click.echo(_visible(text), err=True)
+
+
+def _visible(text: str) -> str:
+    """Spell control characters out: a file's name must not break a line or steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def emit(
@@ -102,7 +113,12 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str, note: str) -
     from rich.table import Table
     from rich.text import Text
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave the exit code to the command line."""
+            raise BrokenPipeError(errno.EPIPE, "nobody reads the output")
+
+    console = Screen() if sys.stdout.isatty() else Screen(width=160)
     numeric = {
         column
         for column in columns
@@ -117,7 +133,14 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str, note: str) -
         )
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
-    console.print(table)
+    needed = console.measure(table, options=console.options.update(width=1000)).minimum
+    if rows and needed > console.width:
+        console.print(Text(title))
+        for row in rows:
+            _pairs({column: row.get(column) for column in columns}, "")
+            click.echo()
+    else:
+        console.print(table)
     if note:
         console.print(Text(note))
 
@@ -146,7 +169,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_shown, value))
     if isinstance(value, dict):
         return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
-    return str(value)
+    return _visible(str(value))

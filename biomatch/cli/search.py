@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from biomatch.cli.options import (
+    Number,
     audit_options,
     database_option,
     default_sample,
@@ -21,11 +22,12 @@ from biomatch.cli.progress import progress
 from biomatch.errors import IncompleteSearchError
 
 if TYPE_CHECKING:
+    from biomatch.errors import FormatError
     from biomatch.types import CandidateList
 
 __all__ = ["dedup", "print_answers", "search", "verify"]
 
-RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
+RATE = Number(0, 1, min_open=True, max_open=True)
 
 
 @click.command(
@@ -72,7 +74,7 @@ RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option(
     "--partial",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="SECONDS",
     help="Do not wait longer for a part of the gallery (exit code 4 then).",
 )
@@ -110,8 +112,7 @@ def search(
     }
     items = gather(sources, default_sample(given))
     if dry_run:
-        emit([{"probe": item.sample.name} for item in items], format_)
-        return
+        _list_probes(items, format_)
     audit = {"purpose": given["purpose"], "case": given["case_id"], "actor": given["actor"]}
     workers = {
         "processes": given["processes"],
@@ -127,29 +128,46 @@ def search(
             _print_all(database, items, query | audit, format_)
 
 
+def _list_probes(items: list[Any], format_: str) -> None:
+    from biomatch.jobs.items import foreseen
+
+    emit([{"probe": item.sample.name} for item in items], format_)
+    problems = [problem for item in items if (problem := foreseen(item))]
+    for problem in problems[:20]:
+        say(f"Error: {problem}")
+    say(f"{len(items):,} probes, {len(problems):,} cannot be used; nothing was searched")
+    click.get_current_context().exit(1 if problems else 0)
+
+
 def _print_all(database: Any, items: list[Any], query: dict[str, Any], format_: str) -> None:
     from biomatch.errors import BiomatchError, IntegrityError
     from biomatch.jobs.items import samples
+    from biomatch.jobs.outcome import Failure, Outcome
     from biomatch.search import Rejected
 
-    failed, answers = 0, []
+    outcome = Outcome()
+    answers: list[CandidateList] = []
+
+    def fail(item: Any, error: BiomatchError | Rejected) -> None:
+        outcome.failures.append(Failure.of(item, error))
+        say(f"Error: {outcome.failures[-1].error}")
+
     for item in items:
         try:
             for sample in samples(item):
                 for answer in database.search_many([sample], **query):
                     if isinstance(answer, Rejected):
-                        failed += 1
-                        say(f"Error: {answer.error}")
+                        fail(item, answer)
                     else:
                         answers.append(answer)
         except IntegrityError:
             raise
         except BiomatchError as error:
-            failed += 1
-            say(f"Error: {error}")
+            fail(item, error)
+    outcome.done = len(answers)
     print_answers(answers, format_)
     _require_complete(answers)
-    click.get_current_context().exit(1 if failed else 0)
+    click.get_current_context().exit(outcome.exit_code)
 
 
 def _require_complete(answers: "list[CandidateList]") -> None:
@@ -167,6 +185,7 @@ COLUMNS = [
     "expected_by_chance",
     "owner", "finger",
 ]  # fmt: skip
+CSV_COLUMNS = ["probe", *COLUMNS]
 
 
 def print_answers(answers: "list[CandidateList]", format_: str) -> None:
@@ -178,32 +197,43 @@ def print_answers(answers: "list[CandidateList]", format_: str) -> None:
     if format_ in {"json", "jsonl"}:
         emit([plain(answer) for answer in answers], format_)
         return
+    if format_ == "csv":
+        emit([row for answer in answers for row in _rows(answer)], format_, columns=CSV_COLUMNS)
+        return
     for answer in answers:
-        rows = [
-            {
-                "probe": answer.probe,
-                "rank": line.rank,
-                "subject": line.subject,
-                "sample": line.sample,
-                "score": line.score,
-                "margin": line.margin,
-                "log10_lr": line.log10_lr,
-                "support": words.support(line.log10_lr),
-                "fmr": line.fmr,
-                "expected_by_chance": line.expected_false,
-                "owner": line.owner,
-                "finger": words.finger(line.finger_position),
-            }
-            for line in answer
-        ]
-        note = f"{answer.coverage}; {answer.penetration:.1%} compared exactly"
-        columns = COLUMNS if format_ == "table" else ["probe", *COLUMNS]
-        shown = [c for c in columns if format_ == "csv" or any(row[c] for row in rows)]
+        rows = _rows(answer)
+        note = (
+            f"searched: {words.covered(answer.coverage)}; compared in detail: "
+            f"{words.detail(answer.penetration)}"
+        )
+        shown = [column for column in COLUMNS if any(row[column] for row in rows)]
         title = f"{probe_name(answer)} ({answer.modality}): candidates, not identifications"
-        if rows or format_ == "csv":
+        if rows:
             emit(rows, format_, columns=shown, title=title, note=note)
         else:
             click.echo(f"{probe_name(answer)} ({answer.modality}): no candidate; {note}")
+
+
+def _rows(answer: "CandidateList") -> list[dict[str, Any]]:
+    from biomatch.report import words
+
+    return [
+        {
+            "probe": answer.probe,
+            "rank": line.rank,
+            "subject": line.subject,
+            "sample": line.sample,
+            "score": line.score,
+            "margin": line.margin,
+            "log10_lr": line.log10_lr,
+            "support": words.support(line.log10_lr),
+            "fmr": line.fmr,
+            "expected_by_chance": line.expected_false,
+            "owner": line.owner,
+            "finger": words.finger(line.finger_position),
+        }
+        for line in answer
+    ]
 
 
 def _together(
@@ -298,7 +328,7 @@ def _batch(
 )
 @click.option(
     "--ppi",
-    type=click.FloatRange(100, 5000),
+    type=Number(100, 5000),
     help="True resolution of pictures; overrules what their files state.",
 )
 @click.option("--fmr", type=RATE, help="Also say whether a pair reaches this false match rate.")
@@ -353,7 +383,7 @@ def verify(
     click.get_current_context().exit(1 if any(row["error"] for row in rows) else 0)
 
 
-def _pairs(sources: tuple[str, ...]) -> "list[tuple[Path | str, Path | str]]":
+def _pairs(sources: tuple[str, ...]) -> "list[tuple[Path | str, Path | str] | FormatError]":
     from biomatch.formats.manifest import read_pairs
 
     if len(sources) == 1:
@@ -376,7 +406,9 @@ def _path_or_id(text: str) -> Path | str:
 )
 @database_option
 @click.option("-m", "--modality", required=True, metavar="NAME", help="What to compare.")
-@click.option("--log10-lr", type=float, default=4.0, help="Lowest log10 LR of a pair.")
+@click.option(
+    "--log10-lr", type=Number(-1000, 1000), default=4.0, help="Lowest log10 LR of a pair."
+)
 @click.option("--exact", is_flag=True, help="Compare every pair, without a shortlist.")
 @filter_options
 @audit_options

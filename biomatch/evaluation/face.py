@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.errors import FormatError, SampleError
+from biomatch.errors import FormatError, OptionError, SampleError
 from biomatch.evaluation import metrics
 from biomatch.face import calibration, embedding
 from biomatch.face.batch import extract_many
 from biomatch.face.comparison import gallery_vectors
 from biomatch.face.template import FaceTemplate
+from biomatch.formats.manifest import HEAD, separator
 
 __all__ = ["Pairs", "evaluate", "extracted", "read_rows", "scored"]
 
@@ -27,6 +28,8 @@ FARS = (0.01, 0.001)
 FOLDS = 10
 NO_MATCH = -1.0
 GROUP_FMR = 1e-3
+SAME = frozenset({"1", "true", "yes"})
+OTHER = frozenset({"0", "false", "no"})
 Floats = NDArray[np.float64]
 
 
@@ -97,7 +100,9 @@ def evaluate(
     Raises
     ------
     FormatError
-        A CSV file cannot be read or lacks a column.
+        A CSV file cannot be read, or lacks a column or a value.
+    OptionError
+        Nothing to measure, or pairs of one kind only.
     """
     root = Path(folder)
     tables = {
@@ -116,6 +121,8 @@ def evaluate(
         "failed": failed,
     }
     intervals: dict[str, Any] = {}
+    if not pair_rows and not {"gallery", "probes"} <= set(tables):
+        raise OptionError("nothing to measure: give pairs, or a gallery and probes")
     if pair_rows:
         pairs_scored = scored(pair_rows, faces)
         _add_pairs(result, intervals, pairs_scored, draws)
@@ -161,19 +168,29 @@ def read_rows(folder: Path, path: Path | str, columns: Sequence[str]) -> list[di
     Raises
     ------
     FormatError
-        It cannot be read, is empty, or lacks a column.
+        It cannot be read, is empty, lacks a column, or a row lacks a value or says of a pair
+        neither that it is of one person nor that it is of two.
     """
     file = Path(path)
     if not file.exists() and (folder / file).exists():
         file = folder / file
     try:
         with file.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
+            between = separator(handle.readline(HEAD))
+            handle.seek(0)
+            rows = list(csv.DictReader(handle, delimiter=between))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"{path}: cannot be read as CSV ({error})") from error
-    missing = [name for name in columns if not rows or not rows[0].get(name)]
+        reason = getattr(error, "strerror", None) or error
+        raise FormatError(f"{path}: cannot be read as CSV ({reason})") from error
+    missing = [name for name in columns if not rows or name not in rows[0]]
     if missing:
         raise FormatError(f"{path}: column '{missing[0]}' is missing or empty")
+    for line, row in enumerate(rows, start=2):
+        empty = [name for name in columns if not (row[name] or "").strip()]
+        if empty:
+            raise FormatError(f"{path}, line {line}: column '{empty[0]}' is missing or empty")
+        if "same" in columns and row["same"].strip().lower() not in SAME | OTHER:
+            raise FormatError(f"{path}, line {line}: same {row['same']!r} must be 0 or 1")
     return rows
 
 
@@ -204,7 +221,7 @@ def scored(rows: Sequence[Mapping[str, str]], faces: Mapping[str, FaceTemplate])
         for row in rows
     ]
     people = _numbers([Path(row[key]).parent.name for row in rows for key in ("path_a", "path_b")])
-    same = np.array([row["same"].strip().lower() in ("1", "true", "yes") for row in rows])
+    same = np.array([row["same"].strip().lower() in SAME for row in rows])
     return Pairs(np.array(scores), same, people.reshape(-1, 2))
 
 
@@ -246,6 +263,11 @@ def _searched(
 
 def _add_pairs(result: dict[str, Any], intervals: dict[str, Any], pairs: Pairs, draws: int) -> None:
     mated, nonmated = pairs.scores[pairs.same], pairs.scores[~pairs.same]
+    if not len(mated) or not len(nonmated):
+        raise OptionError(
+            "error rates need pairs of one person and pairs of two; there are "
+            f"{len(mated)} and {len(nonmated)}"
+        )
     correct = correct_by_fold(pairs.scores, pairs.same)
     result["pairs"] = {"mated": len(mated), "nonmated": len(nonmated)}
     result["pair_accuracy"] = float(correct.mean())

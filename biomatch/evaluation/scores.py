@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from biomatch.errors import FormatError
 from biomatch.evaluation import metrics
+from biomatch.formats.manifest import HEAD, separator
 
 __all__ = ["ScoreSet", "read", "summary"]
 
@@ -94,11 +95,14 @@ def read(path: Path) -> ScoreSet:
 def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
+            between = separator(file.readline(HEAD))
+            file.seek(0)
+            table = csv.DictReader(file, delimiter=between)
             columns = set(table.fieldnames or ())
             rows = list(enumerate(table, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"score file {path}: cannot be read ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise FormatError(f"score file {path}: cannot be read ({reason})") from error
     if "score" not in columns or not ({"probe", "reference"} <= columns or "mated" in columns):
         shown = " ".join(", ".join(sorted(columns)).split())[:200]
         raise FormatError(

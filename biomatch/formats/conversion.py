@@ -131,12 +131,14 @@ def convert(
     Raises
     ------
     OptionError
-        Unknown format.
+        Unknown format, or source and target are one file: evidence is not overwritten.
     UnreadableSampleError, FormatError
         The source cannot be read, or holds nothing of that kind.
     """
     source, target = Path(source), Path(target)
     kind = _format(target, format)
+    if source.exists() and target.exists() and target.samefile(source):
+        raise OptionError(f"{target}: source and target are one file; name another target")
     if kind is Format.FIELDS:
         record = fmr.read(read_bytes(source), str(source))
         text = json.dumps(fmr.fields(record), indent=2, ensure_ascii=False)

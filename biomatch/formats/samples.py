@@ -101,9 +101,17 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     UnreadableSampleError
-        Missing, not a regular file, empty, or larger than `MAX_BYTES`.
+        Missing, not a regular file, empty, larger than `MAX_BYTES`, or of a name that is not
+        in UTF-8, which no record and no report could hold.
     """
     try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = str(path).encode("ascii", "backslashreplace").decode()
+        raise UnreadableSampleError(f"{shown}: its name is not in UTF-8; rename it") from error
+    try:
+        if path.is_dir():
+            raise UnreadableSampleError(f"{path}: is a folder, not a file")
         if path.exists() and not path.is_file():
             raise UnreadableSampleError(f"{path}: is not a regular file")
         size = path.stat().st_size

@@ -74,4 +74,4 @@ def _enrol(db: "Database", item: Item, common: dict[str, Any]) -> "list[Enrolled
     except IntegrityError:
         raise
     except BiomatchError as error:
-        return Failure(item.sample.name, str(error), type(error).__name__)
+        return Failure.of(item, error)

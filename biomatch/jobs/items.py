@@ -1,17 +1,16 @@
 """From what the caller names (files, folders, manifests) to samples."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from biomatch.errors import OptionError, UnreadableSampleError
+from biomatch.errors import FormatError, OptionError, UnreadableSampleError
 from biomatch.formats import manifest, read_samples
 from biomatch.formats.manifest import Item, SubjectFrom
 from biomatch.search import registry
 from biomatch.types import Sample
 
-__all__ = ["gather", "is_manifest", "samples"]
+__all__ = ["foreseen", "gather", "is_manifest", "samples"]
 
 
 def gather(
@@ -27,7 +26,7 @@ def gather(
     ----------
     sources
         Files, folders (searched for what the modality reads), manifests (.jsonl, or .csv with
-        a column ``path``).
+        a column ``path``; a .csv of another modality than DNA can be nothing else).
     default
         What manifests and files leave open; ``modality`` may be empty where files tell.
     subject
@@ -42,7 +41,7 @@ def gather(
     UnreadableSampleError
         A source does not exist.
     FormatError
-        A manifest breaks its rules.
+        A manifest is no table, or its columns are not those of a manifest.
     """
     items: list[Item] = []
     for source in sources:
@@ -53,24 +52,39 @@ def gather(
             items += manifest.walk(source, default, suffixes, subject_from=subject_from)
         elif not source.exists():
             raise UnreadableSampleError(f"{source}: there is no such file or folder")
-        elif is_manifest(source):
+        elif is_manifest(source, default.modality):
             items += manifest.read(source, default)
         else:
             items.append(Item(replace(default, path=source), subject))
     return items
 
 
-def is_manifest(path: Path) -> bool:
-    """Tell a manifest from a table of DNA profiles: it has a column ``path``."""
+def is_manifest(path: Path, modality: str = "") -> bool:
+    """Tell a manifest from a table of DNA profiles: it has a column ``path``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    modality
+        What the caller says that files hold; where that is no DNA, a filled table is a manifest.
+    """
     suffix = path.suffix.lower()
     if suffix != ".csv":
         return suffix == ".jsonl"
+    columns = manifest.header(path)
+    return "path" in columns or (bool(columns) and modality not in {"", "dna"})
+
+
+def foreseen(item: Item) -> str:
+    """Say why an item will fail, as far as that can be told without reading it; empty = nothing."""
+    path = item.sample.path
+    if item.problem or path is None:
+        return item.problem
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader([file.readline(65536)]), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False
-    return "path" in {cell.strip() for cell in header}
+        return "" if path.is_file() else f"{path}: there is no such file"
+    except (OSError, ValueError) as error:
+        return f"{path}: cannot be read ({error})"
 
 
 def samples(item: Item) -> Sequence[Sample]:
@@ -79,8 +93,10 @@ def samples(item: Item) -> Sequence[Sample]:
     Raises
     ------
     SampleError, FormatError, OptionError
-        The file cannot be used; the message names it.
+        File or manifest row cannot be used; the message names it.
     """
+    if item.problem:
+        raise FormatError(item.problem)
     stated = item.sample
     path = stated.path
     if path is None:

@@ -27,7 +27,16 @@ from biomatch.errors import FormatError
 
 __all__ = ["Script", "Step", "read"]
 
-STEPS = ("enrol", "search", "verify", "dedup", "evaluate")
+STEPS = (
+    "enrol",
+    "search",
+    "verify",
+    "dedup",
+    "evaluate fingerprint",
+    "evaluate face",
+    "evaluate dna",
+    "evaluate scores",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +60,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A job: its database, what all steps share, and the steps in order."""
+    """A job: its database, what all steps share, the steps in order, and where it lies."""
 
     db: str | None
     common: Mapping[str, Any]
     steps: tuple[Step, ...]
+    folder: Path
 
 
 def read(path: Path) -> Script:
@@ -82,6 +92,7 @@ def read(path: Path) -> Script:
         db=str(path.parent / db) if db and "://" not in db else db,
         common=content,
         steps=tuple(_step(path, number, step) for number, step in enumerate(steps, start=1)),
+        folder=path.parent,
     )
 
 
@@ -90,10 +101,9 @@ def _step(path: Path, number: int, content: Any) -> Step:
         named = content.get("run") if isinstance(content, dict) else content
         raise FormatError(f"{path}, step {number}: run is '{named}'; it can be {', '.join(STEPS)}")
     options = {key: value for key, value in content.items() if key not in {"run", "sources"}}
-    for name in {"out", "errors"} & set(options):
+    for name in sorted({"out", "errors"} & set(options)):
         if not isinstance(options[name], str):
             raise FormatError(f"{path}, step {number}: {name} must be a path, in quotes")
-        options[name] = str(path.parent / options[name])
     sources = content.get("sources", [])
     if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
         raise FormatError(f"{path}, step {number}: sources must be a list of paths")

@@ -122,20 +122,20 @@ def _search(
                 [sample], explain=reporting.details, **{**query, **reporting.audit}
             ):
                 if isinstance(answer, Rejected):
-                    return Failure(item.sample.name, answer.error, answer.kind)
+                    return Failure.of(item, answer)
                 suffix = f"-{len(answers) + 1}" if answers else ""
                 answers.append(report(db, answer, sample, reporting, f"{name}{suffix}"))
     except IntegrityError:
         raise
     except BiomatchError as error:
-        return Failure(item.sample.name, str(error), type(error).__name__)
+        return Failure.of(item, error)
     _write_json(record, {"probe": item.sample.name, "answers": answers})
     return answers
 
 
 def _file_name(sample: Sample) -> str:
     stem = sample.path.stem if sample.path else sample.label or "probe"
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:80]
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:80].lstrip("-.") or "probe"
     return f"{safe}-{(sample.sha256 or '')[:8]}" if sample.sha256 else safe
 
 
@@ -203,14 +203,23 @@ def write_index_of(path: Path, lines: Sequence[Mapping[str, Any]], *, title: str
     return html.write_index(path, rows, title=title, facts={"Searches": f"{len(rows):,}"})
 
 
+def _answers(path: Path) -> list[dict[str, Any]]:
+    """Answers of an earlier probe; none in a JSON file that is somebody else's."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return []
+    ours = isinstance(content, dict) and {"probe", "answers"} == set(content)
+    return list(content["answers"]) if ours else []
+
+
 def _finish(reporting: Reporting, outcome: Outcome) -> None:
     """Write index and error report over everything in the folder, earlier runs included."""
     rows = []
     for path in sorted(reporting.folder.glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
         rows += [
             {key: value for key, value in answer.items() if key != "report"}
-            for answer in content["answers"]
+            for answer in _answers(path)
         ]
     facts = {
         "Searches": f"{len(rows):,}",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biomatch.errors import BiomatchError, IntegrityError
+from biomatch.errors import BiomatchError, FormatError, IntegrityError
 from biomatch.formats import read_samples
 from biomatch.report import words
 from biomatch.types import Sample
@@ -21,7 +21,7 @@ Pair = tuple[Path | str, Path | str]
 
 def verify(
     db: "Database",
-    pairs: Sequence[Pair],
+    pairs: Sequence[Pair | FormatError],
     *,
     modality: str | None = None,
     extraction: Mapping[str, Any] | None = None,
@@ -37,7 +37,7 @@ def verify(
     db
         Holds the enrolled samples, and records every comparison.
     pairs
-        Files or ids.
+        Files or ids; an error stands for a row of a list that could not be read.
     modality
         What the files are, where they do not tell.
     extraction
@@ -62,24 +62,27 @@ def verify(
     IntegrityError
         Database or model is damaged.
     """
-    for first, second in pairs:
-        reading = {"modality": modality, "extraction": extraction or {}, "ppi": ppi}
-        result = _compare(db, (first, second), reading, options)
+    reading = {"modality": modality, "extraction": extraction or {}, "ppi": ppi}
+    for pair in pairs:
+        named = ("", "") if isinstance(pair, FormatError) else pair
+        result = _compare(db, pair, reading, options)
         if fmr is not None:
             rate = result["fmr"]
             known = rate is not None and not math.isnan(rate)
             result["reached"] = bool(rate <= fmr) if known else None
-        yield {"path_a": str(first), "path_b": str(second)} | result
+        yield {"path_a": str(named[0]), "path_b": str(named[1])} | result
         advance(1)
 
 
 def _compare(
     db: "Database",
-    pair: Pair,
+    pair: Pair | FormatError,
     reading: dict[str, Any],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     try:
+        if isinstance(pair, FormatError):
+            raise pair
         first, second = (_source(one, **reading) for one in pair)
         found = db.verify(first, second, modality=reading["modality"], **options)
     except IntegrityError:

@@ -210,12 +210,17 @@ def _face(
         for title, key, pixels in sides
         if pixels is not None
     )
-    facts = _facts({key: value for key, value in why.items() if key not in {"probe", "reference"}})
-    for title, key, _ in sides:
+    left_out = {"probe", "reference", "cosine"}
+    facts = _facts({key: value for key, value in why.items() if key not in left_out})
+    cosines = why.get("cosine")
+    for model, cosine in cosines.items() if isinstance(cosines, Mapping) else ():
+        facts[f"similarity of these two pictures by {model}"] = f"{cosine:.3f} (at most 1)"
+    for _, key, _ in sides:
         side = why.get(key) or {}
         if "quality" in side:
             reasons = "; ".join(side.get("reasons") or ()) or "nothing against it"
-            facts[f"quality, {title.lower()}"] = f"{side['quality']:.0f} of 100 ({reasons})"
+            name = "candidate" if key == "reference" else key
+            facts[f"quality of the {name}"] = f"{side['quality']:.0f} of 100 ({reasons})"
     return Exhibit("face", panels, facts=facts)
 
 
@@ -260,7 +265,7 @@ def _dna(why: Mapping[str, Any]) -> Exhibit:
     common = {row["locus"]: row["rmp"] for row in rarity.get("loci", ())}
     rows = tuple(_locus(row, common.get(row["locus"])) for row in comparison["loci"])
     facts = {
-        "result": f"{comparison['hit']} under {comparison['rule']}",
+        "result": f"{comparison['hit']} under the rule {comparison['rule']}",
         "loci": f"{comparison['matched']} of {comparison['compared']} compared loci match",
     }
     missing = {"probe": comparison["missing_probe"], "candidate": comparison["missing_reference"]}
@@ -269,8 +274,8 @@ def _dna(why: Mapping[str, Any]) -> Exhibit:
             facts[f"missing in the {side}"] = f"{count} loci"
     if rarity.get("rmp"):
         facts["random match probability"] = (
-            f"1 in {words.number(1 / rarity['rmp'])} unrelated people ({rarity['table']}, "
-            f"theta {rarity['theta']}, {rarity['formula']})"
+            f"1 in {words.number(1 / rarity['rmp'])} unrelated people (frequencies "
+            f"{rarity['table']}, theta {rarity['theta']}, formula {rarity['formula']})"
         )
     kinship = why.get("kinship")
     if isinstance(kinship, Mapping):

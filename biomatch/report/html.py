@@ -113,7 +113,7 @@ def write_index(
             errors=errors,
             scale=words.SCALE,
             version=__version__,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=words.when(datetime.now(UTC)),
         )
     )
     return _replace(path, text)

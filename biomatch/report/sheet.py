@@ -67,6 +67,8 @@ class Sheet:
         Rows of name, sha256 and licence of the models behind the scores.
     redacted
         True when pictures were withheld.
+    caution
+        What the reader must know of the probe before the figures; empty = nothing.
     """
 
     result: CandidateList
@@ -79,6 +81,7 @@ class Sheet:
     facts: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Mapping[str, str], ...] = ()
     redacted: bool = False
+    caution: str = ""
 
     @property
     def probe(self) -> str:
@@ -139,7 +142,7 @@ def sheet(
     return Sheet(
         result=result,
         lines=tuple(lines),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=words.when(datetime.now(UTC)),
         case=case,
         purpose=purpose,
         actor=actor,
@@ -147,6 +150,7 @@ def sheet(
         facts=_facts(result),
         models=tuple(models),
         redacted=redact,
+        caution=words.caution(result.modality, probe.impression) if probe else "",
     )
 
 
@@ -197,11 +201,11 @@ def _facts(result: CandidateList) -> dict[str, str]:
     facts = {
         "Probe": probe_name(result),
         "Modality": words.modality(result.modality),
-        "Searched": str(coverage),
+        "Searched": words.covered(coverage),
         "Complete": "yes" if coverage.complete else "NO: an absent candidate proves nothing",
-        "Compared exactly": f"{result.penetration:.1%} of the gallery",
+        "Compared in detail": words.detail(result.penetration),
         "Candidates": str(len(result)),
-        "Database generation": str(result.generation),
+        "State of the database": f"number {result.generation:,}",
         "Audit reference": result.search_id or "none (not searched on a database)",
     }
     if coverage.missing:

@@ -6,12 +6,16 @@ version 3.0, 2015, guidance note 4).
 """
 
 import math
+from datetime import UTC, datetime
 
-from biomatch.types import FingerPosition
+from biomatch.types import Coverage, FingerPosition, ImpressionType
 
 __all__ = [
     "SCALE",
+    "caution",
     "chance",
+    "covered",
+    "detail",
     "finger",
     "lead",
     "likelihood",
@@ -19,6 +23,7 @@ __all__ = [
     "number",
     "rarity",
     "support",
+    "when",
 ]
 
 SCALE = "ENFSI 2015 verbal scale"
@@ -156,6 +161,58 @@ def lead(kind: str, probe: str, records: int, candidates: int) -> str:
     else:
         found = f"The {candidates} people most like it are listed, best first."
     return f"{what} was compared with {records:,} enrolled records. {found}"
+
+
+def covered(coverage: Coverage) -> str:
+    """Say how much of the gallery was searched.
+
+    >>> covered(Coverage(200, 200)), covered(Coverage(150, 200, 3, 4))
+    ('all 200 records', '150 of 200 records, in 3 of 4 parts')
+    """
+    searched, total = coverage.records_searched, coverage.records_total
+    if coverage.complete:
+        return f"all {total:,} records"
+    parts = f"{coverage.shards_searched} of {coverage.shards_total} parts"
+    return f"{searched:,} of {total:,} records, in {parts}"
+
+
+def detail(penetration: float) -> str:
+    """Say how many records were compared in detail, and what became of the others.
+
+    >>> detail(1.0), detail(0.005)
+    ('all records', '0.5% of the records; the others dropped out in a quick first comparison')
+    """
+    if penetration >= 1:
+        return "all records"
+    share = f"{100 * penetration:.3g}%"
+    return f"{share} of the records; the others dropped out in a quick first comparison"
+
+
+def when(moment: datetime) -> str:
+    """Write a moment for readers.
+
+    >>> when(datetime(2026, 11, 26, 1, 2, 3, tzinfo=UTC))
+    '2026-11-26 01:02:03 UTC'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def caution(kind: str, impression: ImpressionType) -> str:
+    """Say when a probe is of a kind that its calibration does not cover; empty = nothing to say.
+
+    >>> caution("fingerprint", ImpressionType.PLAIN)
+    ''
+    """
+    if kind != "fingerprint" or impression in {ImpressionType.PLAIN, ImpressionType.UNKNOWN}:
+        return ""
+    name = {ImpressionType.PALM: "palm print", ImpressionType.ROLLED: "rolled print"}
+    tail = {
+        ImpressionType.LATENT: "latents score lower, so a true candidate may look weak or be absent"
+    }.get(impression, "read them with care")
+    return (
+        f"Likelihood ratios and error rates below were fitted on plain prints, and this probe is a "
+        f"{name.get(impression, 'latent')}: {tail}."
+    )
 
 
 def finger(position: int) -> str:

@@ -1,6 +1,7 @@
 """Bad input: one clear sentence, the right exit code, and a database that did not change."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,85 @@ def test_a_bad_item_does_not_stop_the_rest(run: Run, fixtures: Path, tmp_path: P
     assert "no_face.jpg" in errors.read_text()
 
 
+def test_a_bad_row_does_not_stop_the_rest(run: Run, fixtures: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(
+        "path;modality;ppi\r\nlost.csv;dna;\r\nx.csv;dna;many\r\nx.csv;iris;\r\n"
+        f"{fixtures / 'dna' / 'stain.csv'};dna;\r\n",
+        encoding="utf-8-sig",
+    )
+    errors = tmp_path / "errors.csv"
+    options = ("--db", tmp_path / "x.db", "--errors", errors, "--format", "json")
+    dry = run("enrol", manifest, "--dry-run", *options)
+    assert (dry.exit_code, "2 cannot be used" in dry.stderr) == (1, False)
+    assert "3 cannot be used; nothing was enrolled" in dry.stderr
+    result = run("-q", "enrol", manifest, *options)
+    assert result.exit_code == 1
+    assert '"enrolled": 1' in result.stdout
+    assert '"failed": 3' in result.stdout
+    told = errors.read_text()
+    assert f"{manifest}, line 3: ppi 'many'" in told
+    assert len(told.splitlines()) == 4
+
+
+def test_a_table_for_faces_can_only_be_a_manifest(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "manifest.csv"
+    table.write_text("file,subject\nx.jpg,1\n")
+    result = run("enrol", table, "-m", "face", "--db", tmp_path / "x.db")
+    assert result.exit_code == 1
+    assert "lacks the column 'path'; it has: file, subject" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["enrol", "search"])
+def test_an_option_that_fits_no_item_is_wrong_use(
+    run: Run, database: Path, fixtures: Path, tmp_path: Path, command: str
+) -> None:
+    probe = tmp_path / "copy.jpg"
+    probe.write_bytes((fixtures / "faces" / "gallery" / "hopper.jpg").read_bytes() + b" ")
+    result = run(command, probe, "-m", "face", "--option", "colour=1", "--db", database)
+    assert result.exit_code == 2
+    assert "no option 'colour'" in result.stderr
+
+
+def test_names_that_are_not_text_fail_by_themselves(
+    run: Run, fixtures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "intake"
+    folder.mkdir()
+    source = (fixtures / "faces" / "gallery" / "hopper.jpg").read_bytes()
+    (folder / "line\nbreak.jpg").write_bytes(source)
+    Path(os.fsdecode(bytes(folder) + b"/J\xe9r.jpg")).write_bytes(source + b" ")
+    (folder / "lost.jpg").symlink_to("nowhere.jpg")
+    (folder / "folder.jpg").mkdir()
+    os.mkfifo(folder / "pipe.jpg")
+    errors = tmp_path / "errors.csv"
+    result = run(
+        "enrol", folder, "-m", "face", "--subject", "x", "--db", tmp_path / "x.db", "--errors",
+        errors,
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "enrolled       1" in result.stdout
+    told = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(told) == 3
+    assert "J\\udce9r.jpg: its name is not in UTF-8; rename it" in told[0]
+    assert "lost.jpg: cannot be read (No such file or directory)" in told[1]
+    assert "pipe.jpg: is not a regular file" in told[2]
+    assert len(errors.read_text().splitlines()) == 4
+    shown = run("list", "--db", tmp_path / "x.db")
+    assert "line\\nbreak" in shown.stdout
+
+
+def test_a_place_for_errors_is_tried_first(run: Run, fixtures: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run(
+        "enrol", fixtures / "dna" / "stain.csv", "--db", tmp_path / "x.db", "--errors",
+        tmp_path / "file" / "errors.csv",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "file" in result.stderr
+    assert not (tmp_path / "x.db").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -119,6 +199,12 @@ def test_a_bad_item_does_not_stop_the_rest(run: Run, fixtures: Path, tmp_path: P
         (["search", "x.png", "--born", "old", "--db", "{db}"], 2, "--born 'old'"),
         (["decide", "c", "x", "perhaps", "--examiner", "e", "--db", "{db}"], 2, "perhaps"),
         (["--config", "{tmp}/none.toml", "list"], 2, "cannot be read"),
+        (["decide", "c", "nobody", "exclusion", "--examiner", "e", "--db", "{db}"], 1, "nobody"),
+        (["decide", " ", "P137", "exclusion", "--examiner", "e", "--db", "{db}"], 2, "case's name"),
+        (["gallery", "set", "g", "--alert", "nan", "--db", "{db}"], 2, "not a finite number"),
+        (["search", "x.png", "--fmr", "nan", "--db", "{db}"], 2, "not a finite number"),
+        (["search", "x.png", "--partial", "inf", "--db", "{db}"], 2, "not a finite number"),
+        (["convert", "{tmp}/text.db", "{tmp}/text.db", "--to", "png"], 2, "are one file"),
         (["verify", "one.png"], 1, "one.png"),
         (["evaluate", "scores", "{tmp}/none.csv"], 1, "none.csv"),
     ],
@@ -132,3 +218,14 @@ def test_wrong_use(
     assert result.exit_code == code, result.output
     assert says in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_what_ray_says_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from biomatch.errors import OptionError
+
+    def status(_address: str | None) -> str:
+        raise OptionError("ray status: Traceback:\n  File x\nRpcError: timed out")
+
+    monkeypatch.setattr("biomatch.search.cluster.status", status)
+    result = run("cluster", "status")
+    assert (result.exit_code, result.stderr) == (2, "Error: ray status: RpcError: timed out\n")

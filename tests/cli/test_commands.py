@@ -1,6 +1,7 @@
 """What the commands do, from the shell's point of view."""
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -192,7 +193,13 @@ def test_a_batch_runs_its_steps_and_resumes(run: Run, fixtures: Path, tmp_path: 
     ("text", "says"),
     [("", "no step"), ("step = 1", "no step"), ('[[step]]\nrun = "fly"', "run is 'fly'"),
      ("x =", "not valid TOML"), ('[[step]]\nrun = "enrol"\nsources = "x"', "list of paths"),
-     ('[[step]]\nrun = "enrol"\nsources = ["x"]\ncolour = 1', "no option 'colour'")],
+     ('[[step]]\nrun = "enrol"\nsources = ["x"]\ncolour = 1', "no option 'colour'"),
+     ('prupose = "p"\n[[step]]\nrun = "enrol"\nsources = ["x"]', "option 'prupose'"),
+     ('[[step]]\nrun = "enrol"\nsources = ["x"]\nattach = "yes"', "must be true or false"),
+     ('[[step]]\nrun = "search"\nsources = ["x"]\nout = 1', "must be a path, in quotes"),
+     ('[[step]]\nrun = "evaluate face"\nsources = ["x"]\npairs = 1', "must be a path, in quotes"),
+     ('[[step]]\nrun = "search"\nsources = ["x"]\ntop = {a = 1}', "must be a text or a number"),
+     ('[[step]]\nrun = "evaluate"\nsources = ["x"]', "run is 'evaluate'")],
 )  # fmt: skip
 def test_bad_batches_are_refused(run: Run, tmp_path: Path, text: str, says: str) -> None:
     script = tmp_path / "job.toml"
@@ -200,6 +207,68 @@ def test_bad_batches_are_refused(run: Run, tmp_path: Path, text: str, says: str)
     result = run("batch", script)
     assert result.exit_code in {1, 2}
     assert says in result.stderr
+
+
+def test_a_batch_is_checked_before_its_first_step(run: Run, fixtures: Path, tmp_path: Path) -> None:
+    script = tmp_path / "job.toml"
+    script.write_text(
+        f'db = "job.db"\n[[step]]\nrun = "enrol"\nsources = ["{fixtures / "dna" / "stain.csv"}"]\n'
+        '[[step]]\nrun = "search"\nsources = ["x y.csv"]\ncolour = 1\n'
+    )
+    result = run("batch", script)
+    assert result.exit_code == 2
+    assert "step 1" not in result.stderr
+    assert not (tmp_path / "job.db").exists()
+
+
+def test_a_batch_evaluates(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "my scores.csv").write_text("mated,score\n" + "1,2.5\n0,0.5\n" * 20)
+    script = tmp_path / "job.toml"
+    script.write_text(
+        'db = "job.db"\n[[step]]\nrun = "evaluate scores"\nsources = ["my scores.csv"]\n'
+        'json = "table.json"\ndraws = 0\n'
+    )
+    result = run("batch", script)
+    assert result.exit_code == 0, result.output
+    assert f"biomatch evaluate scores '{tmp_path / 'my scores.csv'}'" in result.stderr
+    assert json.loads((tmp_path / "table.json").read_text())[0]["eer"] == 0
+
+
+def test_other_files_in_the_results_folder_are_left_alone(
+    run: Run, enrolled: Path, fixtures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.json").write_text('{"mine": 1}')
+    (out / "list.json").write_text("[1]")
+    (out / "torn.json").write_text("{")
+    probe = tmp_path / "-probe.jpg"
+    probe.write_bytes((fixtures / "faces" / "probe.jpg").read_bytes())
+    result = run("-q", "search", probe, "-m", "face", "--out", out, "--db", enrolled)
+    assert result.exit_code == 0, result.output
+    assert "Searches" in (out / "index.html").read_text()
+    assert (out / "notes.json").read_text() == '{"mine": 1}'
+    assert not [path for path in out.iterdir() if path.name.startswith("-")]
+
+
+def test_many_answers_are_one_csv_table(run: Run, enrolled: Path, fixtures: Path) -> None:
+    gallery = fixtures / "faces" / "gallery"
+    result = run(
+        "search", gallery / "hopper.jpg", gallery / "collins.jpg", "-m", "face", "--top", 1,
+        "--format", "csv", "--db", enrolled,
+    )  # fmt: skip
+    first, *rows = list(csv.reader(io.StringIO(result.stdout)))
+    assert first[:3] == ["probe", "rank", "subject"]
+    assert [(row[1], row[2]) for row in rows] == [("1", "hopper"), ("1", "collins")]
+
+
+def test_a_file_may_be_enrolled_twice_on_purpose(run: Run, database: Path, fixtures: Path) -> None:
+    photograph = fixtures / "faces" / "gallery" / "hopper.jpg"
+    arguments = ("enrol", photograph, "-m", "face", "--subject", "other", "--db", database)
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert f"{photograph}: this source was enrolled before" in refused.stderr
+    assert run(*arguments, "--duplicates", "allow").exit_code == 0
 
 
 def test_flags_come_before_environment_before_configuration(

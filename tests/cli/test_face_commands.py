@@ -88,7 +88,7 @@ def test_candidates_are_limited_by_error_rates(run: Run, database: Path, fixture
     assert first["margin"] == pytest.approx(first["score"] - second["score"], abs=1e-3)
     assert first["expected_false"] == pytest.approx(12 * first["fmr"], rel=0.01)
     beyond = run(*command, "--fmr", 1e-12)
-    assert beyond.exit_code == 1
+    assert beyond.exit_code == 2
     assert "calibrate with more pairs" in beyond.output
 
 
@@ -137,7 +137,7 @@ def test_enrolment_policies(run: Run, portraits: Path, tmp_path: Path) -> None:
     silent = run(*command, "--db", tmp_path / "d.db")
     assert (silent.exit_code, silent.stderr) == (0, "")
     wrong = run(*command, "--option", "policy=strict", "--db", tmp_path / "c.db")
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "off, warn, reject" in wrong.output
 
 

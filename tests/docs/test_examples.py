@@ -2,7 +2,8 @@
 
 Blocks marked ``python`` of one page share their names; lines of ``console`` blocks that begin
 with ``$ biomatch`` are run; ``toml`` blocks whose first line is a comment with a file name are
-written to that file. ``sh`` blocks install things or need data that nobody may ship.
+written to that file. ``sh`` and ``dockerfile`` blocks install things or need data that nobody may
+ship.
 """
 
 import re
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ALLOWED = {"python", "console", "toml", "sh", "csv"}
+ALLOWED = {"python", "console", "toml", "sh", "csv", "dockerfile"}
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str, int]]:

@@ -1,6 +1,7 @@
 """The face evaluation: figures by hand, and a run over real files."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,33 @@ def test_files_that_cannot_be_used(photographs: Path, tmp_path: Path) -> None:
         face.evaluate(photographs, pairs=write(tmp_path / "p.csv", "path_a path_b", [("a", "b")]))
     with pytest.raises(FormatError, match="cannot be read as CSV"):
         face.evaluate(photographs, pairs=tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (("a.jpg", "b.jpg", "maybe"), "line 2: same 'maybe' must be 0 or 1"),
+        (("a.jpg", "", "1"), "line 2: column 'path_b' is missing or empty"),
+        (("a.jpg", "b.jpg"), "line 2: column 'same' is missing or empty"),
+    ],
+)
+def test_a_pair_of_unknown_kind_is_refused(
+    photographs: Path, tmp_path: Path, row: tuple[str, ...], says: str
+) -> None:
+    pairs = tmp_path / "p.csv"
+    pairs.write_text("path_a;path_b;same\n" + ";".join(row) + "\n")
+    with pytest.raises(FormatError, match=re.escape(says)):
+        face.evaluate(photographs, pairs=pairs)
+
+
+def test_too_little_to_measure_is_said(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="nothing to measure"):
+        face.evaluate(photographs)
+    alone = write(tmp_path / "p.csv", "path_a path_b same", [("a.jpg", "b.jpg", "1")])
+    with pytest.raises(
+        OptionError, match="pairs of one person and pairs of two; there are 1 and 0"
+    ):
+        face.evaluate(photographs, pairs=alone, draws=0)
 
 
 def test_thresholds_come_from_the_other_folds() -> None:

@@ -56,6 +56,12 @@ def test_bad_files_are_refused_in_one_sentence(tmp_path: Path, text: str, says: 
     assert "\n" not in str(caught.value)
 
 
+def test_a_spreadsheets_separator_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "semicolons.csv"
+    path.write_text("probe;reference;score\n1;1;2\n1;2;0\n")
+    assert scores.read(path).genuine.tolist() == [2.0]
+
+
 def test_a_mated_column_overrules_the_subjects(tmp_path: Path) -> None:
     path = tmp_path / "twins.csv"
     path.write_text("probe,reference,mated,score\na,b,1,3\na,c,0,1\n")

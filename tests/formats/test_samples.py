@@ -86,7 +86,7 @@ def test_missing_empty_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     with pytest.raises(UnreadableSampleError, match="empty"):
         read_samples(tmp_path / "empty.png", "face")
-    with pytest.raises(UnreadableSampleError, match="not a regular file"):
+    with pytest.raises(UnreadableSampleError, match="is a folder, not a file"):
         read_samples(tmp_path, "face")
 
 

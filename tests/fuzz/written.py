@@ -16,7 +16,7 @@ from biomatch import models
 from biomatch.cli.app import cli
 from biomatch.dna.files import WRITERS, parse_profiles, read_frequencies
 from biomatch.dna.profile import DnaProfile
-from biomatch.errors import BiomatchError
+from biomatch.errors import BiomatchError, FormatError
 from biomatch.evaluation import scores
 from biomatch.formats import manifest
 from biomatch.jobs import script
@@ -47,17 +47,27 @@ def written(data: bytes, name: str) -> Path:
     return path
 
 
+def refused(problems: list[str]) -> None:
+    """Raise what a job says of its first bad row: it must be one sentence, too."""
+    if problems:
+        raise FormatError(problems[0])
+
+
 def manifest_table(data: bytes) -> None:
-    manifest.read(written(data, "m.csv"), Sample("face"))
+    items = manifest.read(written(data, "m.csv"), Sample("face"))
+    refused([item.problem for item in items if item.problem])
 
 
 def manifest_lines(data: bytes) -> None:
-    for item in manifest.read(written(data, "m.jsonl"), Sample("face")):
+    items = manifest.read(written(data, "m.jsonl"), Sample("face"))
+    for item in items:
         (item.subject or "").encode()
+    refused([item.problem for item in items if item.problem])
 
 
 def pairs(data: bytes) -> None:
-    manifest.read_pairs(written(data, "pairs.csv"))
+    found = manifest.read_pairs(written(data, "pairs.csv"))
+    refused([str(pair) for pair in found if isinstance(pair, FormatError)])
 
 
 def score_file(data: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from biomatch.report import Decision, page, plain, sheet, write, write_index
-from biomatch.types import CandidateList, Coverage, Sample
+from biomatch.types import CandidateList, Coverage, ImpressionType, Sample
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -71,14 +71,14 @@ def test_it_says_what_a_reader_needs(result: CandidateList, picture: Any) -> Non
     for needed in (
         "Candidates, not identifications.",
         "mark 17 & co.png",
-        "200 of 200 records",
+        "all 200 records",
         "very strong support for the same source",
         "ENFSI 2015 verbal scale",
         "about 50,100 times more likely",
         "audit-9",
         "Fitted on a test set.",
         "C-7",
-        "To the next",
+        "Lead over",
         "0.69",
         "Examiner's conclusion",
         "Second examiner",
@@ -188,3 +188,15 @@ def test_text_has_the_contrast_that_wcag_aa_asks(ink: str, paper: str) -> None:
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style))
     light, dark = sorted(map(relative_luminance, (colours[ink], colours[paper])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize("impression", list(ImpressionType))
+def test_a_probe_that_the_calibration_does_not_cover_is_named(
+    result: CandidateList, impression: ImpressionType
+) -> None:
+    probe = Sample(result.modality, impression=impression)
+    text = " ".join(read(page(sheet(result, probe=probe))).words)
+    covered = impression in {ImpressionType.PLAIN, ImpressionType.UNKNOWN}
+    said = "were fitted on plain prints" in text
+    assert said == (result.modality == "fingerprint" and not covered)
+    assert ("latents score lower" in text) == (said and impression is ImpressionType.LATENT)
