@@ -188,7 +188,9 @@ def _in_child(data: bytes, kind: str, page: int, max_side: int | None) -> Pictur
 
 def _pixels(picture: Any) -> NDArray[Any]:
     pixels = np.asarray(picture)
-    return np.clip(pixels, 0, 65535) if picture.mode == "I" else _native(pixels)
+    if picture.mode != "I":
+        return _native(pixels)
+    return np.clip(pixels, 0, 65535).astype(np.uint8 if pixels.max() < 256 else np.uint16)
 
 
 def _native(pixels: NDArray[Any]) -> NDArray[Any]:

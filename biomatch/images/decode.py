@@ -167,6 +167,8 @@ def _normalise(picture: Image.Image) -> Image.Image:
     mode = picture.mode
     if mode in ("L", "RGB", "I") or mode.startswith("I;16"):
         return picture
+    if mode == "F" and picture.getextrema()[1] <= 1:  # a share of full white, and no grey level
+        return picture.point(lambda value: value * 255).convert("L")
     if mode in ("1", "F"):
         return picture.convert("L")
     if mode in ("LA", "La", "RGBA", "RGBa", "PA", "P") or "transparency" in picture.info:
