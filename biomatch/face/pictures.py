@@ -108,4 +108,17 @@ def _from_array(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
 def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Keep the eight highest bits that are used: cameras store 10 or 12 bits in words of 16."""
     unused = max(0, int(pixels.max()).bit_length() - 8)
-    return (pixels >> unused).astype(np.uint8)
+    return _smoothed((pixels >> unused).astype(np.uint8))
+
+
+def _smoothed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn the dots of a picture that is only black and white (a fax) into grey."""
+    import cv2
+
+    if not (_two_tones(pixels[::16, ::16]) and _two_tones(pixels)):
+        return pixels
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), parameters.HALFTONE_BLUR), np.uint8)
+
+
+def _two_tones(pixels: NDArray[np.uint8]) -> bool:
+    return bool(((pixels == 0) | (pixels == 255)).all())

@@ -190,7 +190,8 @@ def _pixels(picture: Any) -> NDArray[Any]:
     pixels = np.asarray(picture)
     if picture.mode != "I":
         return _native(pixels)
-    return np.clip(pixels, 0, 65535).astype(np.uint8 if pixels.max() < 256 else np.uint16)
+    wide = pixels.max() > 255
+    return np.asarray(np.clip(pixels, 0, 65535), np.uint16 if wide else np.uint8)
 
 
 def _native(pixels: NDArray[Any]) -> NDArray[Any]:

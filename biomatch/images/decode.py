@@ -167,13 +167,20 @@ def _normalise(picture: Image.Image) -> Image.Image:
     mode = picture.mode
     if mode in ("L", "RGB", "I") or mode.startswith("I;16"):
         return picture
-    if mode == "F" and picture.getextrema()[1] <= 1:  # a share of full white, and no grey level
-        return picture.point(lambda value: value * 255).convert("L")
-    if mode in ("1", "F"):
+    if mode == "F":
+        return _from_floats(picture)
+    if mode == "1":
         return picture.convert("L")
     if mode in ("LA", "La", "RGBA", "RGBa", "PA", "P") or "transparency" in picture.info:
         return _on_paper(picture)
     return picture.convert("RGB")
+
+
+def _from_floats(picture: Any) -> Image.Image:
+    """Bring grey levels, or shares of full white from 0 to 1, to 8 bits."""
+    shares = picture.getextrema()[1] <= 1
+    grey: Image.Image = picture.point(lambda value: value * (255 if shares else 1)).convert("L")
+    return grey
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:

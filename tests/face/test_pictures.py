@@ -69,6 +69,15 @@ def test_file_formats_agree(astronaut: NDArray[np.uint8], form: str) -> None:
     assert float(face.embedding @ plain.embedding) > 0.98
 
 
+def test_a_black_and_white_copy_is_recognised(astronaut: NDArray[np.uint8]) -> None:
+    (plain,) = extract(astronaut)
+    data = io.BytesIO()
+    Image.fromarray(astronaut).convert("1").save(data, "PNG")
+    (face,) = extract(data.getvalue())
+    assert float(face.embedding @ plain.embedding) > 0.75
+    assert face.box == pytest.approx(plain.box, abs=8)
+
+
 def test_large_pictures_are_decoded_small(astronaut: NDArray[np.uint8]) -> None:
     large = np.asarray(Image.fromarray(astronaut).resize((6000, 6000)))
     photograph = pictures.read(encoded(large, "JPEG"))
