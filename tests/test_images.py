@@ -161,6 +161,7 @@ def test_truncation_is_one_clear_sentence(kind: str, tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"this is a text, not a picture", "not a picture in a known format"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF or AVIF picture, .* save it as JPEG or PNG"),
         (b"\xff\xa0\xff\xa4\0\x06", "WSQ without a frame header"),
         (b"\xff\x4f\xff\x51\0", "JPEG 2000 without a codestream"),
         (b"P5 20000 20000 255\n" + bytes(100), "exceed the limit"),

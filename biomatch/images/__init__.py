@@ -125,9 +125,9 @@ def pages(data: bytes, name: str = "<bytes>") -> int:
     UnreadableSampleError
         Not a picture.
     """
-    if headers.fragile_format(data) is not None:
-        return 1
     try:
+        if headers.fragile_format(data) is not None:
+            return 1
         return decode.count(data, decode.FORMATS)
     except decode.UnreadableError as error:
         raise UnreadableSampleError(f"{name}: {error}") from error

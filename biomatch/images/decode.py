@@ -86,7 +86,8 @@ def _translated() -> Iterator[None]:
             yield
     except UnidentifiedImageError as error:
         raise UnreadableError(
-            "is not a picture in a known format (PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"
+            "is not a picture in a known format (PNG, BMP, TIFF, JPEG, JPEG 2000, WebP, GIF, WSQ, "
+            "PGM)"
         ) from error
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"its pixels exceed the limit of {MAX_PIXELS:,}") from error
