@@ -171,39 +171,46 @@ COLUMNS = [
 
 def print_answers(answers: "list[CandidateList]", format_: str) -> None:
     """Print candidate lists in one of the output formats."""
-    from biomatch.report import words
     from biomatch.report.plain import plain
     from biomatch.report.sheet import probe_name
 
     if format_ in {"json", "jsonl"}:
         emit([plain(answer) for answer in answers], format_)
         return
+    if format_ == "csv":
+        emit([row for a in answers for row in _rows(a)], format_, columns=["probe", *COLUMNS])
+        return
     for answer in answers:
-        rows = [
-            {
-                "probe": answer.probe,
-                "rank": line.rank,
-                "subject": line.subject,
-                "sample": line.sample,
-                "score": line.score,
-                "margin": line.margin,
-                "log10_lr": line.log10_lr,
-                "support": words.support(line.log10_lr),
-                "fmr": line.fmr,
-                "expected_by_chance": line.expected_false,
-                "owner": line.owner,
-                "finger": words.finger(line.finger_position),
-            }
-            for line in answer
-        ]
+        rows = _rows(answer)
         note = f"{answer.coverage}; {answer.penetration:.1%} compared exactly"
-        columns = COLUMNS if format_ == "table" else ["probe", *COLUMNS]
-        shown = [c for c in columns if format_ == "csv" or any(row[c] for row in rows)]
+        shown = [column for column in COLUMNS if any(row[column] for row in rows)]
         title = f"{probe_name(answer)} ({answer.modality}): candidates, not identifications"
-        if rows or format_ == "csv":
+        if rows:
             emit(rows, format_, columns=shown, title=title, note=note)
         else:
             click.echo(f"{probe_name(answer)} ({answer.modality}): no candidate; {note}")
+
+
+def _rows(answer: "CandidateList") -> list[dict[str, Any]]:
+    from biomatch.report import words
+
+    return [
+        {
+            "probe": answer.probe,
+            "rank": line.rank,
+            "subject": line.subject,
+            "sample": line.sample,
+            "score": line.score,
+            "margin": line.margin,
+            "log10_lr": line.log10_lr,
+            "support": words.support(line.log10_lr),
+            "fmr": line.fmr,
+            "expected_by_chance": line.expected_false,
+            "owner": line.owner,
+            "finger": words.finger(line.finger_position),
+        }
+        for line in answer
+    ]
 
 
 def _together(

@@ -119,6 +119,17 @@ def test_candidates_are_limited_by_error_rates(run: Run, database: Path, fixture
     assert "calibrate with more pairs" in beyond.output
 
 
+def test_many_probes_are_one_table_in_csv(run: Run, database: Path, portraits: Path) -> None:
+    probes = [portraits / name for name in ("hopper_dark.jpg", "collins_dark.jpg")]
+    found = run("-q", "search", *probes, "-m", "face", "--db", database, "--format", "csv")
+    rows = list(csv.DictReader(found.stdout.splitlines()))
+    assert found.stdout.count("probe,rank") == 1
+    assert [(Path(r["probe"]).stem, r["subject"]) for r in rows if r["rank"] == "1"] == [
+        ("hopper_dark", "hopper"),
+        ("collins_dark", "collins"),
+    ]
+
+
 def test_verify_says_whether_a_rate_is_reached(run: Run, fixtures: Path, portraits: Path) -> None:
     probe = fixtures / "faces" / "probe.jpg"
     for mate, reached in (("collins.jpg", True), ("hopper.jpg", False)):
