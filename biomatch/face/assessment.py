@@ -22,6 +22,11 @@ __all__ = ["Quality", "assess"]
 INNER = np.s_[26:106, 20:92]
 """Rows and columns of the chip that hold the face without hair and background."""
 
+INNER_PLACES = np.stack(np.meshgrid(np.arange(20, 92), np.arange(26, 106)), axis=-1)
+"""x, y of these pixels in the chip, (80, 72, 2)."""
+
+CHIP_POINTS = np.array(TEMPLATES[parameters.QUALITY_CHIP].points)
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -157,12 +162,13 @@ def assess(
 
 def inside(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell which pixels of the chip's inner face come from inside the picture."""
-    form = np.array(TEMPLATES[parameters.QUALITY_CHIP].points)
-    linear, offset = np.split(similarity(points, form), [2], axis=1)
-    rows, columns = np.indices((112, 112))
-    chip = np.stack([columns[INNER], rows[INNER]], axis=-1)
-    place = (chip - offset.T) @ np.linalg.inv(linear).T
-    return np.asarray(((place > -1) & (place < size)).all(axis=-1), np.bool_)
+    linear, offset = np.split(similarity(points, CHIP_POINTS), [2], axis=1)
+    back = np.linalg.inv(linear).T
+    corners = (INNER_PLACES[::79, ::71] - offset.T) @ back
+    if ((corners > -1) & (corners < size)).all():  # then all between them are inside
+        return np.ones(INNER_PLACES.shape[:2], np.bool_)
+    places = (INNER_PLACES - offset.T) @ back
+    return np.asarray(((places > -1) & (places < size)).all(axis=-1), np.bool_)
 
 
 def predicted(utility: float, curve: tuple[float, float]) -> float:
