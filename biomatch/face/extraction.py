@@ -47,8 +47,8 @@ def extract(
     source
         Path, bytes of a picture file, or an array (H, W), (H, W, 3) RGB or (H, W, 4) RGBA.
     accuracy
-        ``"default"`` (SFace), ``"high"`` (SFace and dlib ResNet: about a fifth fewer misses for
-        a third more time), or the registry key of a user's own recogniser.
+        ``"default"`` (SFace), ``"high"`` (SFace and dlib ResNet: about a third fewer misses for
+        two fifths more time), or the registry key of a user's own recogniser.
     max_faces
         Keep only that many, the most prominent (large, central, clear) first; None = all.
     device
