@@ -179,36 +179,48 @@ def session(name: str, *, device: str = "cpu", threads: int = 1) -> Any:
     name
         Registry key.
     device
-        ``"cpu"``, or an execution provider's short name such as ``"cuda"``.
+        ``"cpu"``, or an execution provider's short or full name such as ``"cuda"``.
     threads
         Threads inside one inference; 1 with several worker processes is fastest.
 
     Raises
     ------
     ModelError
-        Wrong digest, unknown device, or a file that ONNX Runtime refuses.
+        Wrong digest, a device that is unknown or does not start, or a file that ONNX Runtime
+        refuses.
     """
     ort = _runtime()
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3
-    provider = "CPUExecutionProvider"
-    if device != "cpu":
-        offered = {
-            p.removesuffix("ExecutionProvider").lower(): p for p in ort.get_available_providers()
-        }
-        if device not in offered:
-            raise ModelError(
-                f"device '{device}' is not offered by this onnxruntime; "
-                f"there are: {', '.join(sorted(offered))}"
-            )
-        provider = offered[device]
+    provider = _provider(device, ort.get_available_providers())
     model = load(name)
     data = model.read()
     try:
-        return ort.InferenceSession(data, settings, providers=[provider])
+        made = ort.InferenceSession(data, settings, providers=[provider])
     except Exception as error:
         raise ModelError(
             f"model '{name}': onnxruntime refuses {model.path.name}: {error}"
         ) from error
+    if provider not in made.get_providers():  # onnxruntime falls back to the CPU in silence
+        raise ModelError(
+            f"device '{device}' did not start (its driver or libraries are missing); "
+            "use the device cpu, or see what onnxruntime says about it"
+        )
+    return made
+
+
+def _provider(device: str, available: list[str]) -> str:
+    """Find the execution provider of a device by its short or full name, in any case."""
+    suffix = "ExecutionProvider"
+    # Azure is a remote service that needs an endpoint of its own, and no device.
+    offered = {p.removesuffix(suffix).lower(): p for p in available if p != f"Azure{suffix}"}
+    found = offered.get(device.lower().removesuffix(suffix.lower()))
+    if found is None:
+        raise ModelError(
+            f"device '{device}' is not offered by this onnxruntime; there are: "
+            f"{', '.join(sorted(offered))}; others need another build of it, such as "
+            "onnxruntime-gpu for cuda"
+        )
+    return found

@@ -53,6 +53,22 @@ def test_sixteen_bits_stay(kind: str) -> None:
     np.testing.assert_array_equal(images.to_grey(picture.pixels), gradient())
 
 
+@pytest.mark.parametrize("gain", [1, 3, 257])
+def test_words_of_thirty_two_bits_become_sixteen_or_eight(gain: int) -> None:
+    wide = gradient().astype(np.int32) * gain
+    pixels = images.read(encoded(wide, "TIFF")).pixels
+    assert pixels.dtype == (np.uint8 if gain == 1 else np.uint16)
+    np.testing.assert_array_equal(pixels, wide)
+    np.testing.assert_array_equal(images.to_grey(pixels), wide if gain == 1 else wide // 256)
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_floats_are_grey_levels_or_shares_of_white(white: float) -> None:
+    floats = (gradient() / 255.0 * white).astype(np.float32)
+    pixels = images.read(encoded(floats, "TIFF")).pixels.astype(int)
+    assert abs(pixels - gradient()).max() <= 1
+
+
 def test_big_endian_tiff_becomes_native() -> None:
     deep = (gradient().astype(np.uint16) * 257).astype(">u2")
     stream = io.BytesIO()
@@ -151,6 +167,7 @@ def test_truncation_is_one_clear_sentence(kind: str, tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"this is a text, not a picture", "not a picture in a known format"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF or AVIF picture, .* save it as JPEG or PNG"),
         (b"\xff\xa0\xff\xa4\0\x06", "WSQ without a frame header"),
         (b"\xff\x4f\xff\x51\0", "JPEG 2000 without a codestream"),
         (b"P5 20000 20000 255\n" + bytes(100), "exceed the limit"),

@@ -31,6 +31,12 @@ THRESHOLD = click.option(
     help="Cosine instead, for a model without a calibration.",
 )
 
+CALIBRATION = click.option(
+    "--calibration",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Calibration of your own that --fmr reads (see `biomatch calibrate face`).",
+)
+
 
 @click.group(
     epilog=examples(
@@ -84,6 +90,7 @@ def quality(*, sources: tuple[Path, ...], format_: str, **given: Any) -> None:
 @ACCURACY
 @FMR
 @THRESHOLD
+@CALIBRATION
 @click.option(
     "--max-faces", type=click.IntRange(0), default=0, help="Faces a picture; 0 = all of them."
 )
@@ -95,6 +102,7 @@ def cluster(
     sources: tuple[Path, ...],
     fmr: float | None,
     threshold: float | None,
+    calibration: Path | None,
     max_faces: int,
     format_: str,
     **given: Any,
@@ -106,10 +114,10 @@ def cluster(
     from biomatch.face import clustering
 
     items = _items(sources, None)
+    limit = fmr or clustering.CLUSTER_FMR
+    least = clustering.least_score(given["accuracy"], limit, threshold, calibration)
     faces, failed = _faces(items, given | {"max_faces": max_faces or None})
-    found = clustering.cluster(
-        [one for _, one in faces], fmr=fmr or clustering.CLUSTER_FMR, threshold=threshold
-    )
+    found = clustering.cluster([one for _, one in faces], threshold=least)
     rows = [
         {
             "person": int(person) + 1,
@@ -140,6 +148,7 @@ def cluster(
 @ACCURACY
 @FMR
 @THRESHOLD
+@CALIBRATION
 @DEVICE
 @WORKERS
 @output_options
@@ -149,6 +158,7 @@ def check(
     subject_from: str | None,
     fmr: float | None,
     threshold: float | None,
+    calibration: Path | None,
     format_: str,
     **given: Any,
 ) -> None:
@@ -159,12 +169,14 @@ def check(
     """
     from biomatch.face import clustering
 
-    faces, failed = _faces(_items(sources, subject_from), given | {"max_faces": 1})
+    items = _items(sources, subject_from)
+    limit = fmr or clustering.SUSPICION_FMR
+    least = clustering.least_score(given["accuracy"], limit, threshold, calibration)
+    faces, failed = _faces(items, given | {"max_faces": 1})
     found = clustering.suspicions(
         [one for _, one in faces],
         [item.subject or "" for item, _ in faces],
-        fmr=fmr or clustering.SUSPICION_FMR,
-        threshold=threshold,
+        threshold=least,
     )
     paths = [str(item.sample.path) for item, _ in faces]
     emit(

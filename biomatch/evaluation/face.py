@@ -21,15 +21,14 @@ from biomatch.face.comparison import gallery_vectors
 from biomatch.face.template import FaceTemplate
 from biomatch.formats.manifest import HEAD, separator
 
-__all__ = ["Pairs", "evaluate", "extracted", "read_rows", "scored"]
+__all__ = ["Pairs", "evaluate", "extracted", "read_pairs", "read_rows", "scored"]
 
 FPIRS = (0.01, 0.001)
 FARS = (0.01, 0.001)
 FOLDS = 10
 NO_MATCH = -1.0
 GROUP_FMR = 1e-3
-SAME = frozenset({"1", "true", "yes"})
-OTHER = frozenset({"0", "false", "no"})
+SAME = {"1": "1", "true": "1", "yes": "1", "0": "0", "false": "0", "no": "0"}
 Floats = NDArray[np.float64]
 
 
@@ -76,9 +75,10 @@ def evaluate(
         enrolled, searches by people who are not. Names without a folder are looked up in
         `folder` too.
     pairs
-        CSV file with columns path_a, path_b and same (0 or 1); a column group adds FMR and
-        FNMR a group, with intervals, at the shipped threshold of FMR 1e-3. Groups come from
-        the file: nothing here guesses sex, age or origin.
+        CSV file with columns path_a, path_b and same (0 or 1), both kinds of pairs; a column
+        group adds FMR and FNMR a group, with intervals, at the shipped threshold of FMR 1e-3
+        (pairs whose group is empty are left out there). Groups come from the file: nothing
+        here guesses sex, age or origin.
     accuracy
         Model set.
     workers
@@ -100,17 +100,19 @@ def evaluate(
     Raises
     ------
     FormatError
-        A CSV file cannot be read, or lacks a column or a value.
+        A CSV file cannot be read, lacks a column or a value, or holds one kind of pairs only.
     OptionError
-        Nothing to measure, or pairs of one kind only.
+        Neither `pairs` nor both `gallery` and `probes` are given.
     """
+    if pairs is None and (gallery is None or probes is None):
+        raise OptionError("nothing to evaluate: give pairs, or a gallery and probes")
     root = Path(folder)
     tables = {
         name: read_rows(root, path, ("path", "subject"))
         for name, path in (("gallery", gallery), ("probes", probes), ("nonmated", nonmated))
         if path is not None
     }
-    pair_rows = read_rows(root, pairs, ("path_a", "path_b", "same")) if pairs is not None else []
+    pair_rows = read_pairs(root, pairs) if pairs is not None else []
     named = [row["path"] for rows in tables.values() for row in rows]
     named += [row[key] for row in pair_rows for key in ("path_a", "path_b")]
     faces, failed = extracted(root, named, accuracy=accuracy, workers=workers, device=device)
@@ -126,8 +128,8 @@ def evaluate(
     if pair_rows:
         pairs_scored = scored(pair_rows, faces)
         _add_pairs(result, intervals, pairs_scored, draws)
-        if all(row.get("group") for row in pair_rows):
-            named_groups = [row["group"] for row in pair_rows]
+        named_groups = [(row.get("group") or "").strip() for row in pair_rows]
+        if any(named_groups):
             result["groups"] = _by_group(pairs_scored, named_groups, accuracy)
     if "gallery" in tables and "probes" in tables:
         found = _searched(tables, faces)
@@ -141,7 +143,7 @@ def _by_group(pairs: Pairs, groups: Sequence[str], accuracy: str) -> dict[str, A
     threshold = table.threshold(GROUP_FMR) if table else best_threshold(pairs.scores, pairs.same)
     names = np.array(groups)
     found: dict[str, Any] = {"threshold": threshold}
-    for name in sorted(set(groups)):
+    for name in sorted(set(groups) - {""}):
         inside = names == name
         same, other = (pairs.scores[inside & kind] for kind in (pairs.same, ~pairs.same))
         found[name] = {
@@ -168,8 +170,7 @@ def read_rows(folder: Path, path: Path | str, columns: Sequence[str]) -> list[di
     Raises
     ------
     FormatError
-        It cannot be read, is empty, lacks a column, or a row lacks a value or says of a pair
-        neither that it is of one person nor that it is of two.
+        It cannot be read, is empty, or a column or a value in one of its lines is missing.
     """
     file = Path(path)
     if not file.exists() and (folder / file).exists():
@@ -182,15 +183,29 @@ def read_rows(folder: Path, path: Path | str, columns: Sequence[str]) -> list[di
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise FormatError(f"{path}: cannot be read as CSV ({reason})") from error
-    missing = [name for name in columns if not rows or name not in rows[0]]
-    if missing:
-        raise FormatError(f"{path}: column '{missing[0]}' is missing or empty")
-    for line, row in enumerate(rows, start=2):
-        empty = [name for name in columns if not (row[name] or "").strip()]
-        if empty:
-            raise FormatError(f"{path}, line {line}: column '{empty[0]}' is missing or empty")
-        if "same" in columns and row["same"].strip().lower() not in SAME | OTHER:
+    for line, row in enumerate(rows or [{}], 2):
+        missing = [name for name in columns if not (row.get(name) or "").strip()]
+        if missing:
+            raise FormatError(f"{path}, line {line}: column '{missing[0]}' is missing or empty")
+    return rows
+
+
+def read_pairs(folder: Path, path: Path | str) -> list[dict[str, str]]:
+    """Read a CSV file of labelled pairs; the values of same become "0" and "1".
+
+    Raises
+    ------
+    FormatError
+        As `read_rows`; or same is not 0, 1, false, true, no or yes; or one kind is not there.
+    """
+    rows = read_rows(folder, path, ("path_a", "path_b", "same"))
+    for line, row in enumerate(rows, 2):
+        if row["same"].strip().lower() not in SAME:
             raise FormatError(f"{path}, line {line}: same {row['same']!r} must be 0 or 1")
+        row["same"] = SAME[row["same"].strip().lower()]
+    for value, kind in (("1", "mated"), ("0", "non-mated")):
+        if not any(row["same"] == value for row in rows):
+            raise FormatError(f"{path}: holds no {kind} pair; error rates need both kinds")
     return rows
 
 
@@ -213,16 +228,39 @@ def extracted(
 
 
 def scored(rows: Sequence[Mapping[str, str]], faces: Mapping[str, FaceTemplate]) -> Pairs:
-    """Compare the pairs of a CSV file; who is in them is told by the folders' names."""
+    """Compare the pairs that `read_pairs` returned."""
     scores = [
         float(faces[row["path_a"]].embedding @ faces[row["path_b"]].embedding)
         if row["path_a"] in faces and row["path_b"] in faces
         else NO_MATCH
         for row in rows
     ]
-    people = _numbers([Path(row[key]).parent.name for row in rows for key in ("path_a", "path_b")])
-    same = np.array([row["same"].strip().lower() in SAME for row in rows])
-    return Pairs(np.array(scores), same, people.reshape(-1, 2))
+    same = np.array([row["same"] == "1" for row in rows])
+    paths = np.array([[row["path_a"], row["path_b"]] for row in rows], np.str_).reshape(-1, 2)
+    return Pairs(np.array(scores), same, _people(paths, same))
+
+
+def _people(paths: NDArray[np.str_], same: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Give each person in (n, 2) pictures of pairs a number.
+
+    Mated pictures show one person, and so do those of one folder unless a non-mated pair lies in
+    a folder: then folders do not stand for people.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(paths):
+        return np.zeros((0, 2), np.int64)
+    names, pictures = np.unique(paths, return_inverse=True)
+    pictures = pictures.reshape(-1, 2)
+    folders = _numbers([str(Path(name).parent) for name in names])
+    a, b = pictures[same].T
+    if not (np.ptp(folders[pictures[~same]], axis=1) == 0).any():
+        first = np.unique(folders, return_index=True)[1]
+        a, b = np.concatenate([a, np.arange(len(names))]), np.concatenate([b, first[folders]])
+    links = coo_array((np.ones(len(a)), (a, b)), shape=(len(names), len(names)))
+    people = connected_components(links, directed=False)[1]
+    return np.asarray(people[pictures], np.int64)
 
 
 def _numbers(names: Sequence[str]) -> NDArray[np.int64]:

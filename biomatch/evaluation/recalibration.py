@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from biomatch.evaluation import metrics
-from biomatch.evaluation.face import FOLDS, Floats, Pairs, extracted, read_rows, scored
+from biomatch.evaluation.face import Floats, Pairs, extracted, read_pairs, scored
 from biomatch.face import calibration, embedding
 
 __all__ = ["Calibrated", "calibrate", "calibrate_face"]
+
+FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,13 @@ class Calibrated:
     calibration
         Give it to a search as option ``calibration`` after `FaceCalibration.write`.
     cllr
-        Log-likelihood-ratio cost in bits on tenths of the pairs that were not fitted; below
-        about 0.1 is good, 1 says nothing.
+        Log-likelihood-ratio cost in bits, each pair judged by a fit to pairs of other people;
+        below about 0.1 is good, 1 says nothing.
     cllr_min
         The part of it that no calibration can mend.
+    held_out
+        Share of the pairs for which the pairs of other people were enough for such a fit; the
+        rest is judged by the fit to all pairs, which flatters.
     failed
         Photographs that could not be used: path and reason.
     """
@@ -34,6 +39,7 @@ class Calibrated:
     calibration: calibration.FaceCalibration
     cllr: float
     cllr_min: float
+    held_out: float
     failed: tuple[Mapping[str, str], ...]
 
 
@@ -55,12 +61,12 @@ def calibrate(
     Raises
     ------
     FormatError
-        The CSV file cannot be read or lacks a column.
+        The CSV file cannot be read, lacks a column or a value, or holds one kind of pairs only.
     OptionError
         Fewer than 20 usable mated or non-mated pairs.
     """
     root = Path(folder)
-    rows = read_rows(root, pairs, ("path_a", "path_b", "same"))
+    rows = read_pairs(root, pairs)
     named = [row[key] for row in rows for key in ("path_a", "path_b")]
     faces, failed = extracted(root, named, accuracy=accuracy, workers=workers, device=device)
     found = scored([r for r in rows if r["path_a"] in faces and r["path_b"] in faces], faces)
@@ -71,21 +77,27 @@ def calibrate(
         f"{Path(pairs).name}"
     )
     table = calibration.fit(mated, nonmated, model_id=model_id, source=source)
-    held_out = _held_out(found, table)
-    ratios = held_out[found.same], held_out[~found.same]
-    return Calibrated(table, metrics.cllr(*ratios), metrics.cllr_min(*ratios), tuple(failed))
+    judged, share = _held_out(found, table)
+    ratios = judged[found.same], judged[~found.same]
+    return Calibrated(table, metrics.cllr(*ratios), metrics.cllr_min(*ratios), share, tuple(failed))
 
 
-def _held_out(pairs: Pairs, whole: calibration.FaceCalibration) -> Floats:
-    """log10 LR of each tenth of the pairs, fitted on the people of the others only."""
-    ratios = whole.log10_lr(pairs.scores)
-    for held in np.array_split(np.arange(len(pairs.scores)), FOLDS):
-        own = np.isin(pairs.people, np.unique(pairs.people[held])).any(axis=1)
-        same, other = (pairs.scores[~own & kind] for kind in (pairs.same, ~pairs.same))
+def _held_out(pairs: Pairs, whole: calibration.FaceCalibration) -> tuple[Floats, float]:
+    """log10 LR of each pair, fitted on pairs without its people, and the share so judged.
+
+    The people are dealt into five folds; a pair is judged by what was fitted on the pairs that
+    touch neither of its folds. Where these are too few, the fit to all pairs stands in.
+    """
+    folds = np.sort(pairs.people % FOLDS, axis=1)
+    ratios, judged = whole.log10_lr(pairs.scores), np.zeros(len(folds), np.bool_)
+    for both in np.unique(folds, axis=0):
+        rest = ~np.isin(folds, both).any(axis=1)
+        same, other = (pairs.scores[rest & kind] for kind in (pairs.same, ~pairs.same))
         if min(len(same), len(other)) >= calibration.LEAST_PAIRS:
+            held = (folds == both).all(axis=1)
             table = calibration.fit(same, other, model_id=whole.model_id, source=whole.source)
-            ratios[held] = table.log10_lr(pairs.scores[held])
-    return ratios
+            ratios[held], judged[held] = table.log10_lr(pairs.scores[held]), True
+    return ratios, float(judged.mean())
 
 
 def calibrate_face(
@@ -109,6 +121,7 @@ def calibrate_face(
         "ln_lr": f"{table.slope:.3f} score {table.offset:+.3f}",
         "cllr": fitted.cllr,
         "cllr_min": fitted.cllr_min,
+        "held_out": fitted.held_out,
         "least_fmr": table.fmr[-1],
         "failures": len(fitted.failed),
         "failed": [dict(failure) for failure in fitted.failed],

@@ -15,8 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.face import parameters
+from biomatch.face.alignment import TEMPLATES, similarity
 
 __all__ = ["Quality", "assess"]
+
+INNER = np.s_[26:106, 20:92]
+"""Rows and columns of the chip that hold the face without hair and background."""
+
+INNER_PLACES = np.stack(np.meshgrid(np.arange(20, 92), np.arange(26, 106)), axis=-1)
+"""x, y of these pixels in the chip, (80, 72, 2)."""
+
+CHIP_POINTS = np.array(TEMPLATES[parameters.QUALITY_CHIP].points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,9 @@ class Quality:
     texture_eyes, texture_mouth
         Mean gradient around the eyes and the mouth over that of the whole inner face: low
         where dark glasses, a hand or a mask cover them.
+    missing
+        Share of the inner face that lies beyond the picture's edge, 0 to 1; NaN in templates
+        from before it was measured.
     """
 
     value: float
@@ -61,6 +73,7 @@ class Quality:
     roll: float
     texture_eyes: float
     texture_mouth: float
+    missing: float = math.nan
 
     NAMES: ClassVar[tuple[str, ...]]
 
@@ -70,14 +83,14 @@ class Quality:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> "Quality":
-        """Make a quality from numbers in the order of `NAMES`.
+        """Make a quality from numbers in the order of `NAMES`; the last, `missing`, may lack.
 
         Raises
         ------
         ValueError
             Another count of numbers.
         """
-        if len(values) != len(cls.NAMES):
+        if len(values) not in (len(cls.NAMES) - 1, len(cls.NAMES)):
             raise ValueError(f"{len(values)} quality values, expected {len(cls.NAMES)}")
         return cls(*(float(v) for v in values))
 
@@ -101,6 +114,7 @@ def assess(
     norm: float,
     score: float,
     curve: tuple[float, float] | None,
+    size: tuple[int, int],
 ) -> Quality:
     """Measure one face.
 
@@ -117,10 +131,15 @@ def assess(
     curve
         The recogniser's logistic curve from norm times score to quality: offset and slope.
         None (nobody fitted one) makes `Quality.value` NaN.
+    size
+        Width and height of the picture. What lies beyond its edge is black in the chip and
+        counts in `Quality.missing`, not as a dark face.
     """
     luma = chip.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    inner = luma[26:106, 20:92]
+    inner = luma[INNER]
     points = np.asarray(landmarks, np.float64)
+    there = inside(points, size)
+    seen = inner[there] if there.any() else inner
     eyes, mouth = texture(luma)
     yaw, pitch, roll = pose(points)
     utility = float(norm * score)
@@ -129,15 +148,27 @@ def assess(
         utility=utility,
         inter_eye=float(np.hypot(*(points[1] - points[0]))),
         sharpness=sharpness(inner),
-        brightness=float(inner.mean()),
-        contrast=float(inner.std()),
-        clipped=float(((inner < 10) | (inner > 245)).mean()),
+        brightness=float(seen.mean()),
+        contrast=float(seen.std()),
+        clipped=float(((seen < 10) | (seen > 245)).mean()),
         yaw=yaw,
         pitch=pitch,
         roll=roll,
         texture_eyes=eyes,
         texture_mouth=mouth,
+        missing=1.0 - float(there.mean()),
     )
+
+
+def inside(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which pixels of the chip's inner face come from inside the picture."""
+    linear, offset = np.split(similarity(points, CHIP_POINTS), [2], axis=1)
+    back = np.linalg.inv(linear).T
+    corners = (INNER_PLACES[::79, ::71] - offset.T) @ back
+    if ((corners > -1) & (corners < size)).all():  # then all between them are inside
+        return np.ones(INNER_PLACES.shape[:2], np.bool_)
+    places = (INNER_PLACES - offset.T) @ back
+    return np.asarray(((places > -1) & (places < size)).all(axis=-1), np.bool_)
 
 
 def predicted(utility: float, curve: tuple[float, float]) -> float:
@@ -157,7 +188,7 @@ def texture(luma: NDArray[np.float32]) -> tuple[float, float]:
     """Return the gradient around the eyes and around the mouth over that of the inner face."""
     down, across = np.gradient(luma)
     strength = np.hypot(down, across)
-    whole = float(strength[26:106, 20:92].mean()) + 1e-6
+    whole = float(strength[INNER].mean()) + 1e-6
     eyes = min(strength[42:62, 26:50].mean(), strength[42:62, 62:86].mean())
     return float(eyes) / whole, float(strength[82:102, 36:76].mean()) / whole
 

@@ -6,16 +6,17 @@ products block by block, so that memory stays small.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomatch.errors import OptionError
-from biomatch.face import calibration
+from biomatch.face import calibration, embedding
 from biomatch.face.gallery import mismatch
 from biomatch.face.template import FaceTemplate
 
-__all__ = ["Suspicion", "cluster", "suspicions"]
+__all__ = ["Suspicion", "cluster", "least_score", "suspicions"]
 
 BLOCK = 1024
 CLUSTER_FMR = 1e-5
@@ -55,6 +56,40 @@ class Suspicion:
     support: float
 
 
+def least_score(
+    accuracy: str,
+    fmr: float,
+    threshold: float | None = None,
+    own: Path | str | None = None,
+) -> float:
+    """Find the cosine from which two faces count as one person, before any face is extracted.
+
+    Parameters
+    ----------
+    accuracy
+        Model set.
+    fmr
+        False match rate.
+    threshold
+        Cosine that is used instead.
+    own
+        Calibration file of one's own; None = the shipped one.
+
+    Raises
+    ------
+    OptionError
+        No calibration for the model and no threshold, a rate that the calibration cannot tell,
+        a threshold that is no cosine, or a calibration of another model.
+    FormatError
+        The calibration file cannot be read.
+    """
+    model_id = embedding.model_set(accuracy).model_id
+    table = calibration.read(own) if own else calibration.shipped(model_id)
+    if table and table.model_id != model_id:
+        raise OptionError(f"{own}: was fitted for '{table.model_id}' and not for '{model_id}'")
+    return _threshold(model_id, table, fmr, threshold)
+
+
 def cluster(
     templates: Sequence[FaceTemplate], *, fmr: float = CLUSTER_FMR, threshold: float | None = None
 ) -> Rows:
@@ -89,7 +124,8 @@ def cluster(
 
     if not templates:
         return np.zeros(0, np.int64)
-    least = _threshold(templates, fmr, threshold)
+    model_id = templates[0].model_id
+    least = _threshold(model_id, calibration.shipped(model_id), fmr, threshold)
     vectors = _vectors(templates)
     parts = _components(vectors, least)
     labels = np.zeros(len(vectors), np.int64)
@@ -140,7 +176,8 @@ def suspicions(
         raise OptionError(f"{len(templates)} templates with {len(subjects)} subjects")
     if not templates:
         return []
-    least = _threshold(templates, fmr, threshold)
+    model_id = templates[0].model_id
+    least = _threshold(model_id, calibration.shipped(model_id), fmr, threshold)
     vectors = _vectors(templates)
     names, numbers = np.unique(np.array(subjects), return_inverse=True)
     best: dict[tuple[int, int], tuple[float, int, int]] = {}
@@ -203,14 +240,21 @@ def _strangers(
             yield Suspicion("stranger", subject, "", row, -1, float(best[i]), float(support[i]))
 
 
-def _threshold(templates: Sequence[FaceTemplate], fmr: float, threshold: float | None) -> float:
+def _threshold(
+    model_id: str,
+    table: calibration.FaceCalibration | None,
+    fmr: float,
+    threshold: float | None,
+) -> float:
     if threshold is not None:
         if not -1 <= threshold <= 1:
             raise OptionError(f"threshold is {threshold}; a cosine lies between -1 and 1")
         return threshold
-    table = calibration.shipped(templates[0].model_id)
     if table is None:
-        raise OptionError(f"no calibration for '{templates[0].model_id}': give a threshold")
+        raise OptionError(
+            f"no calibration for '{model_id}': give a threshold, or a calibration of your own "
+            "(`biomatch calibrate face`)"
+        )
     return table.threshold(fmr)
 
 

@@ -33,7 +33,8 @@ class Detections:
     scores
         0 to 1, shape (n,).
     turns
-        Degrees by which the picture was turned, anticlockwise, when each was found, (n,).
+        Degrees by which the picture was turned, anticlockwise, when each was found, above -180
+        and up to 180, (n,).
     """
 
     boxes: Floats

@@ -8,6 +8,7 @@ by a user, without code.
 import functools
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = ["ModelSet", "Network", "embed", "model_set", "model_sets"]
 
 TASK = "face-embedding"
 BATCH = 32
+MOST_DIMENSIONS = 65535
 Floats = NDArray[np.float32]
 
 
@@ -64,21 +66,46 @@ class Network:
         Raises
         ------
         ModelError
-            The output has another shape than models.toml says.
+            The model does not take such chips, or its output is not finite or has another shape
+            than models.toml says.
         """
         session = models.session(self.name, device=device)
+        given = session.get_inputs()[0]
+        size = given.shape[0] if isinstance(given.shape[0], int) else BATCH
+        parts = [
+            self._part(session, given.name, chips[i : i + size], given.shape[0])
+            for i in range(0, len(chips), size)
+        ]
+        return np.concatenate(parts)
+
+    def _part(self, session: Any, name: str, chips: NDArray[np.uint8], size: int | str) -> Floats:
+        """Run one batch, filled up to `size` chips where the model asks for that many."""
+        count = len(chips)
+        if isinstance(size, int) and count < size:
+            chips = np.concatenate([chips, np.repeat(chips[-1:], size - count, axis=0)])
         pixels = chips[..., ::-1] if self.channels == "bgr" else chips
         batch = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
         if any(self.mean) or set(self.std) != {1.0}:
             batch -= np.array(self.mean, np.float32)[:, None, None]
             batch /= np.array(self.std, np.float32)[:, None, None]
-        output = np.asarray(session.run(None, {session.get_inputs()[0].name: batch})[0])
+        try:
+            output = np.asarray(session.run(None, {name: batch})[0])
+        except Exception as error:
+            words = " ".join(str(error).split())
+            raise ModelError(
+                f"model '{self.name}': cannot be run on float32 chips of shape {batch.shape} "
+                f"(template '{self.template}'): {words}"
+            ) from error
         if output.shape != (len(chips), self.dimension):
             raise ModelError(
                 f"model '{self.name}': the output has shape {output.shape}, models.toml says "
                 f"dimension {self.dimension}"
             )
-        return output.astype(np.float32)
+        if not np.isfinite(output).all():
+            raise ModelError(
+                f"model '{self.name}': the output is not finite; check mean and std in models.toml"
+            )
+        return output[:count].astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +140,16 @@ BUILT_IN = {
 
 
 def model_sets() -> list[str]:
-    """Names that `accuracy` may have: ours, and every registered face recogniser."""
+    """Names that `accuracy` may have: ours, and every registered face recogniser.
+
+    Raises
+    ------
+    ModelError
+        A recogniser is registered under the name of one of our sets.
+    """
     own = [m.name for m in models.registry().values() if m.contract.get("task") == TASK]
+    for taken in sorted(BUILT_IN.keys() & set(own)):
+        raise ModelError(f"models.toml: '{taken}' is a model set of biomatch; give another name")
     inside = {name for parts in BUILT_IN.values() for name, _ in parts}
     return [*BUILT_IN, *sorted(set(own) - inside)]
 
@@ -160,8 +195,16 @@ def _network(model: models.Model) -> Network:
         )
     if contract.get("metric", "cosine") != "cosine":
         raise ModelError(f"model '{model.name}': metric '{contract['metric']}' is not 'cosine'")
-    mean, std = (tuple(float(v) for v in contract[key]) for key in ("mean", "std"))
-    curve = contract.get("quality_curve")
+    mean, std = (_numbers(model, key, 3) for key in ("mean", "std"))
+    if min(std) <= 0:
+        raise ModelError(f"model '{model.name}': std {list(std)} must be above 0")
+    dimension = contract["dimension"]
+    if not isinstance(dimension, int) or not 1 <= dimension <= MOST_DIMENSIONS:
+        raise ModelError(
+            f"model '{model.name}': dimension {dimension!r} must be a whole number from 1 to "
+            f"{MOST_DIMENSIONS}"
+        )
+    curve = _numbers(model, "quality_curve", 2) if "quality_curve" in contract else None
     return Network(
         name=model.name,
         sha256=model.sha256,
@@ -169,9 +212,21 @@ def _network(model: models.Model) -> Network:
         channels=channels,
         mean=mean,
         std=std,
-        dimension=int(contract["dimension"]),
-        quality_curve=(float(curve[0]), float(curve[1])) if curve else None,
+        dimension=dimension,
+        quality_curve=(curve[0], curve[1]) if curve else None,
     )
+
+
+def _numbers(model: models.Model, key: str, count: int) -> tuple[float, ...]:
+    """Read a list of finite numbers from a model's contract."""
+    values = model.contract[key]
+    fits = isinstance(values, list) and len(values) == count
+    if not fits or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
+        raise ModelError(
+            f"model '{model.name}': {key} in models.toml is {values!r}; it must be a list of "
+            f"{count} numbers"
+        )
+    return tuple(float(v) for v in values)
 
 
 def embed(
@@ -214,16 +269,10 @@ def embed(
     }
     parts, norms = [], []
     for network, weight in zip(models_used.networks, models_used.weights, strict=True):
-        raw = _batched(network, chips[network.template], device)
+        raw = network.run(chips[network.template], device)
         length = np.linalg.norm(raw, axis=1, keepdims=True)
         parts.append(raw / np.maximum(length, 1e-9) * weight)
         norms.append(length[:, 0])
     joined = np.concatenate(parts, axis=1)
-    joined /= np.linalg.norm(joined, axis=1, keepdims=True)
+    joined /= np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-9)
     return joined, np.stack(norms, axis=1), chips[models_used.networks[0].template]
-
-
-def _batched(network: Network, chips: NDArray[np.uint8], device: str) -> Floats:
-    return np.concatenate(
-        [network.run(chips[i : i + BATCH], device) for i in range(0, len(chips), BATCH)]
-    )

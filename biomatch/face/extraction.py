@@ -47,8 +47,8 @@ def extract(
     source
         Path, bytes of a picture file, or an array (H, W), (H, W, 3) RGB or (H, W, 4) RGBA.
     accuracy
-        ``"default"`` (SFace), ``"high"`` (SFace and dlib ResNet: about a fifth fewer misses for
-        a third more time), or the registry key of a user's own recogniser.
+        ``"default"`` (SFace), ``"high"`` (SFace and dlib ResNet: about a third fewer misses for
+        two fifths more time), or the registry key of a user's own recogniser.
     max_faces
         Keep only that many, the most prominent (large, central, clear) first; None = all.
     device
@@ -57,8 +57,9 @@ def extract(
         ``"reject"`` leaves out faces of quality below `parameters.REJECT_QUALITY`; ``"warn"``
         warns about faces that have reasons; ``"off"`` keeps all silently.
     detail
-        Longest side in pixels at which a picture is searched for small faces; raise it for
-        faces under 40 pixels in pictures of more than 2,000 (time grows with its square).
+        Longest side in pixels at which a picture is searched for small faces; where the
+        search finds no good face, twice as much is tried. Raise it for faces under 40 pixels in
+        pictures of more than 2,000 (time grows with its square).
     name
         What error messages call the picture; default: its path.
 
@@ -85,10 +86,7 @@ def extract(
     photograph = pictures.read(source, name, detail=detail)
     faces = find(photograph.pixels, models_used, max_faces=max_faces, device=device, detail=detail)
     if not len(faces):
-        raise NoFeaturesError(
-            f"{photograph.name}: no face was found; give a picture in which the face is at least "
-            "20 pixels wide and not covered"
-        )
+        raise NoFeaturesError(_nothing(photograph, detail))
     return _admitted(_templates(photograph, faces, models_used), rule, photograph.name)
 
 
@@ -126,7 +124,14 @@ def _templates(
             turn=float(found.turns[i]),
             face_index=i,
             picture_size=photograph.size,
-            quality=assess(chips[i], landmarks[i], faces.norms[i, 0], found.scores[i], curve),
+            quality=assess(
+                chips[i],
+                landmarks[i],
+                faces.norms[i, 0],
+                found.scores[i],
+                curve,
+                photograph.size,
+            ),
             model_set=models_used.name,
             model_id=models_used.model_id,
         )
@@ -148,6 +153,15 @@ def _admitted(templates: list[FaceTemplate], policy: Policy, name: str) -> list[
             f"{_complaint(templates[0], name)}; give a better picture or use policy 'warn'"
         )
     return good
+
+
+def _nothing(photograph: pictures.Photograph, detail: int) -> str:
+    longest = max(photograph.size)
+    closer = f", or raise the option detail (now {detail}) towards {longest}"
+    return (
+        f"{photograph.name}: no face was found; give a picture in which the face is at least "
+        f"20 pixels wide and not covered{closer if longest > 2 * detail else ''}"
+    )
 
 
 def _complaint(template: FaceTemplate, name: str) -> str:

@@ -1,6 +1,8 @@
 """Finding and embedding the faces of one picture, turned ones included."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,8 +76,9 @@ def find(
     Upright faces cost one search. Leaning faces are straightened by their eye line. Only when
     the most prominent face is of low quality the picture is turned on its head and by 45
     degrees to either side; when there is no face, or one so bad that it may be on its side or
-    head, it is turned to 90, 180 and 270 degrees, and then to the 45 degrees between. Of every
-    place the orientation with the highest quality is kept.
+    head, a large picture is searched at twice the size, then it is turned to 90, 180 and
+    270 degrees, and then to the 45 degrees between. Of every place the face with the highest
+    quality is kept.
 
     Parameters
     ----------
@@ -95,13 +98,29 @@ def find(
     faces = _embedded(pixels, found, models_used, device)
     enough = parameters.RESCUE_QUALITY
     lost = not len(faces) or faces.quality[0] < parameters.LOST_QUALITY
-    for turns in parameters.RESCUE_TURNS if lost else parameters.LEANING_TURNS:
+    for more in _rescues(pixels, lost, device, detail):
         if len(faces) and faces.quality[0] >= enough:
             break
         enough = parameters.RESCUED_QUALITY
-        faces = _ordered(_rescued(pixels, faces, turns, models_used, device), pixels.shape)
+        faces = _ordered(_rescued(pixels, faces, more(), models_used, device), pixels.shape)
         faces = faces.take(np.arange(len(faces))[:max_faces])
     return faces
+
+
+def _rescues(
+    pixels: NDArray[np.uint8], lost: bool, device: str, detail: int
+) -> Iterator[Callable[[], Detections]]:
+    """Yield searches that may find a better face, in the order in which they are tried."""
+    longest = max(pixels.shape[:2])
+    if lost and longest > detail:
+        most = min(longest, round(parameters.DECODED_RATIO * detail))
+        yield partial(detect, pixels, device=device, detail=most)
+    for turns in parameters.RESCUE_TURNS if lost else parameters.LEANING_TURNS:
+        yield partial(_turned, pixels, turns, device)
+
+
+def _turned(pixels: NDArray[np.uint8], turns: tuple[float, ...], device: str) -> Detections:
+    return merge([rotation.search_turned(pixels, degrees, device) for degrees in turns])
 
 
 def prominent(found: Detections, shape: tuple[int, ...]) -> Detections:
@@ -140,12 +159,11 @@ def _embedded(
 def _rescued(
     pixels: NDArray[np.uint8],
     faces: Faces,
-    turns: tuple[float, ...],
+    found: Detections,
     models_used: embedding.ModelSet,
     device: str,
 ) -> Faces:
-    """Add what turned pictures show, and keep the best orientation of every place."""
-    found = merge([rotation.search_turned(pixels, degrees, device) for degrees in turns])
+    """Add what another search found, and keep the best face of every place."""
     best = prominent(found, pixels.shape)
     best = best.take(np.arange(len(best))[: parameters.RESCUE_FACES])
     upright = rotation.straightened(pixels, best, device)

@@ -24,6 +24,10 @@ SMALL_PICTURE: Final = 800
 STRIDES: Final = (8, 16, 32)
 """YuNet's output strides in pixels."""
 
+HALFTONE_BLUR: Final = 1.5
+"""Standard deviation in pixels of the smoothing that turns the dots of a black-and-white picture
+into grey: a portrait of 512 pixels so dithered then has a cosine of 0.84 to the original."""
+
 DECODED_RATIO: Final = 2.0
 """Pictures are reduced to this times the longest side that is searched, so that chips of small
 faces keep detail beyond detection."""
@@ -47,6 +51,10 @@ ROLL_GAIN: Final = 1.7
 
 STRAIGHT_ROUNDS: Final = 3
 """Times that this is repeated at most."""
+
+SAME_PLACE: Final = 0.35
+"""A face that is detected again in a turned picture lies within this times its first box's longer
+side of where it was; of 1,782 portraits no right one moved by more than 0.07."""
 
 RESCUE_QUALITY: Final = 80.0
 """Trigger of the rotation rescue: quality of the most prominent face. Below are about 3 % of
@@ -87,6 +95,7 @@ QUALITY_LIMITS: Final = (
     ("value", 75.0, INFINITE, "the face is hard to recognise (quality {:.0f} of 100)"),
     ("inter_eye", 24.0, INFINITE, "the face is small ({:.0f} pixels between the eyes)"),
     ("sharpness", 6.0, INFINITE, "the face is blurred (sharpness {:.1f})"),
+    ("missing", 0.0, 0.05, "the face is cut by the picture's edge ({:.0%} of it is missing)"),
     ("brightness", 50.0, INFINITE, "the face is dark (mean luma {:.0f} of 255)"),
     ("brightness", 0.0, 215.0, "the face is overexposed (mean luma {:.0f} of 255)"),
     ("contrast", 16.0, INFINITE, "the face has little contrast (standard deviation {:.0f})"),
@@ -99,8 +108,8 @@ QUALITY_LIMITS: Final = (
 )
 """Measure, least and greatest good value, and the sentence when it is outside.
 
-Limits are about the worst 1 to 2 % of portrait photographs; inter-eye 24 pixels is where the
-chip of 112 pixels (35 between the eyes) must be enlarged by half.
+Limits are about the worst 1 to 2 % of portrait photographs (none of 1,782 is cut); inter-eye
+24 pixels is where the chip of 112 pixels (35 between the eyes) must be enlarged by half.
 """
 
 SURROUNDINGS: Final = 1.1

@@ -6,6 +6,7 @@ what is found is mapped back, so that chips are always cut from the original pix
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,21 +67,54 @@ def straightened(
 
 
 def _straight(pixels: NDArray[np.uint8], face: Detections, device: str, rounds: int) -> Detections:
+    """Turn one face upright, round by round, for as long as that helps.
+
+    A round that turns the eye line past level, and further than it leaned, ends it: the eye
+    line of a head in profile says nothing about its lean.
+    """
     limit = parameters.ROLL_LIMIT if face.turns[0] == 0 else parameters.FINE_ROLL_LIMIT
+    place, lean = _Place.of(face), _lean(face)
     for _ in range(rounds):
-        turn = float(face.turns[0])
-        remaining = (float(roll(face.landmarks)[0]) - turn + 180) % 360 - 180
-        if abs(remaining) <= limit:
+        if abs(lean) <= limit:
             return face
-        again = _around(pixels, face, turn + parameters.ROLL_GAIN * remaining, device)
-        if again is None:
+        degrees = float(face.turns[0]) + parameters.ROLL_GAIN * lean
+        again = _around(pixels, face, place, degrees, device)
+        if again is None or (lean * _lean(again) < 0 and abs(_lean(again)) > abs(lean)):
             return face
-        face, limit = again, parameters.FINE_ROLL_LIMIT
+        face, lean, limit = again, _lean(again), parameters.FINE_ROLL_LIMIT
     return face
 
 
+def _lean(face: Detections) -> float:
+    """Degrees that a face leans beyond the turn at which it was found, -180 to 180."""
+    return _signed(float(roll(face.landmarks)[0]) - float(face.turns[0]))
+
+
+def _signed(degrees: float) -> float:
+    """Return the same angle above -180 and up to 180 degrees."""
+    return 180 - (180 - degrees) % 360
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a face was first found: what is found again must be there, and not beside it."""
+
+    middle: NDArray[np.float32]
+    reach: float
+
+    @classmethod
+    def of(cls, face: Detections) -> "_Place":
+        size = float(face.boxes[0, 2:].max())
+        return cls(face.landmarks[0].mean(axis=0), parameters.SAME_PLACE * size)
+
+    def holds(self, found: Detections) -> NDArray[np.bool_]:
+        """Tell which of the faces lie there."""
+        away = np.linalg.norm(found.landmarks.mean(axis=1) - self.middle, axis=1)
+        return np.asarray(away < self.reach, np.bool_)
+
+
 def _around(
-    pixels: NDArray[np.uint8], face: Detections, degrees: float, device: str
+    pixels: NDArray[np.uint8], face: Detections, place: _Place, degrees: float, device: str
 ) -> Detections | None:
     """Detect one face again in its surroundings, turned so that its eye line is level."""
     middle = face.landmarks[0].mean(axis=0)
@@ -92,8 +126,7 @@ def _around(
     centre = matrix[:, :2] @ middle + matrix[:, 2]
     matrix[:, 2] += side / 2 - centre
     found = _search(pixels, matrix, (side, side), degrees, device)
-    away = np.linalg.norm(found.landmarks.mean(axis=1) - middle, axis=1)
-    near = found.take(np.flatnonzero(away < 0.35 * face.boxes[0, 2:].max()))
+    near = found.take(np.flatnonzero(place.holds(found)))
     return near.take(np.array([int(np.argmax(near.scores))])) if len(near) else None
 
 
@@ -137,5 +170,5 @@ def _mapped(found: Detections, matrix: Matrix, degrees: float) -> Detections:
         np.hstack([start, end - start]).astype(np.float32),
         points.astype(np.float32),
         found.scores,
-        np.full(len(found), degrees, np.float32),
+        np.full(len(found), _signed(degrees), np.float32),
     )

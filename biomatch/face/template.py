@@ -55,7 +55,8 @@ class FaceTemplate:
     score
         Detection score, 0 to 1.
     turn
-        Degrees by which the picture was turned, anticlockwise, when the face was found.
+        Degrees by which the picture was turned, anticlockwise, when the face was found, above -180
+        and up to 180.
     face_index
         0 = the picture's most prominent face.
     picture_size

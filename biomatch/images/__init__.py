@@ -126,9 +126,9 @@ def pages(data: bytes, name: str = "<bytes>") -> int:
     UnreadableSampleError
         Not a picture.
     """
-    if headers.fragile_format(data) is not None:
-        return 1
     try:
+        if headers.fragile_format(data) is not None:
+            return 1
         return decode.count(data, decode.FORMATS)
     except decode.UnreadableError as error:
         raise UnreadableSampleError(f"{name}: {error}") from error
@@ -189,7 +189,10 @@ def _in_child(data: bytes, kind: str, page: int, max_side: int | None) -> Pictur
 
 def _pixels(picture: Any) -> NDArray[Any]:
     pixels = np.asarray(picture)
-    return np.clip(pixels, 0, 65535) if picture.mode == "I" else _native(pixels)
+    if picture.mode != "I":
+        return _native(pixels)
+    wide = pixels.max() > 255
+    return np.asarray(np.clip(pixels, 0, 65535), np.uint16 if wide else np.uint8)
 
 
 def _native(pixels: NDArray[Any]) -> NDArray[Any]:

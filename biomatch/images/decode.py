@@ -87,7 +87,8 @@ def _translated() -> Iterator[None]:
             yield
     except UnidentifiedImageError as error:
         raise UnreadableError(
-            "is not a picture in a known format (PNG, BMP, TIFF, JPEG, JPEG 2000, WSQ, PGM)"
+            "is not a picture in a known format (PNG, BMP, TIFF, JPEG, JPEG 2000, WebP, GIF, WSQ, "
+            "PGM)"
         ) from error
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"its pixels exceed the limit of {MAX_PIXELS:,}") from error
@@ -168,11 +169,20 @@ def _normalise(picture: Image.Image) -> Image.Image:
     mode = picture.mode
     if mode in ("L", "RGB", "I") or mode.startswith("I;16"):
         return picture
-    if mode in ("1", "F"):
+    if mode == "F":
+        return _from_floats(picture)
+    if mode == "1":
         return picture.convert("L")
     if mode in ("LA", "La", "RGBA", "RGBa", "PA", "P") or "transparency" in picture.info:
         return _on_paper(picture)
     return picture.convert("RGB")
+
+
+def _from_floats(picture: Any) -> Image.Image:
+    """Bring grey levels, or shares of full white from 0 to 1, to 8 bits."""
+    shares = picture.getextrema()[1] <= 1
+    grey: Image.Image = picture.point(lambda value: value * (255 if shares else 1)).convert("L")
+    return grey
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:

@@ -10,12 +10,18 @@ __all__ = ["fragile_format", "fragile_size", "wsq_size"]
 JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 JPEG2000_CODESTREAM = b"\xff\x4f\xff\x51"
 WSQ_START = b"\xff\xa0"
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 WSQ_FRAME = 0xA2
 WSQ_BLOCK = 0xA3
 
 
 def fragile_format(data: bytes) -> str | None:
     r"""Name the format that must not be decoded by Pillow in this process, or None.
+
+    Raises
+    ------
+    UnreadableError
+        A format of phones that is not read at all.
 
     >>> fragile_format(b"\xff\xa0\xff\xa4"), fragile_format(b"BM")
     ('WSQ', None)
@@ -24,6 +30,10 @@ def fragile_format(data: bytes) -> str | None:
         return "WSQ"
     if data.startswith((JP2_SIGNATURE, JPEG2000_CODESTREAM)) or data[4:8] == b"jP  ":
         return "JPEG2000"
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
+        raise UnreadableError(
+            "is a HEIF or AVIF picture, which is not read; save it as JPEG or PNG"
+        )
     if data.startswith(b"GIF8"):
         return "GIF"
     return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None

@@ -78,6 +78,33 @@ def test_wrong_labels_are_found(run: Run, portraits: Path, tmp_path: Path) -> No
     assert str(found["path"]).endswith("collins_3.jpg")
 
 
+def test_limits_are_checked_before_any_picture_is_read(
+    run: Run, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from biomatch.face import batch, calibration, embedding
+
+    own = tmp_path / "own.json"
+    scores = np.linspace(0, 1, 200)
+    ours = embedding.model_set("default").model_id
+    for model_id in (ours, "face-other-1"):
+        calibration.fit(scores / 2 + 0.5, scores / 2, model_id=model_id, source="drawn").write(
+            tmp_path / f"{model_id == ours}.json"
+        )
+    monkeypatch.setattr(batch, "extract_many", None)  # whoever extracts fails
+    for command in ("cluster", "check"):
+        few = run("face", command, portraits, "--fmr", 1e-9)
+        assert (few.exit_code, "calibrate with more pairs" in few.stderr) == (2, True)
+        other = run("face", command, portraits, "--calibration", tmp_path / "False.json")
+        assert (other.exit_code, "was fitted for 'face-other-1'" in other.stderr) == (2, True)
+        none = run("face", command, portraits, "--calibration", own)
+        assert (none.exit_code, "own.json: cannot be read" in none.stderr) == (1, True)
+    monkeypatch.undo()
+    table = tmp_path / "True.json"
+    found = run("-q", "face", "cluster", portraits, "--calibration", table, "--fmr", 0.1)
+    assert found.exit_code == 0
+    assert "12 faces of 2 people" in found.stderr
+
+
 def test_candidates_are_limited_by_error_rates(run: Run, database: Path, fixtures: Path) -> None:
     command = ("-q", "search", fixtures / "faces" / "probe.jpg", "-m", "face", "--db", database,
                "--format", "json")  # fmt: skip
@@ -90,6 +117,17 @@ def test_candidates_are_limited_by_error_rates(run: Run, database: Path, fixture
     beyond = run(*command, "--fmr", 1e-12)
     assert beyond.exit_code == 2
     assert "calibrate with more pairs" in beyond.output
+
+
+def test_many_probes_are_one_table_in_csv(run: Run, database: Path, portraits: Path) -> None:
+    probes = [portraits / name for name in ("hopper_dark.jpg", "collins_dark.jpg")]
+    found = run("-q", "search", *probes, "-m", "face", "--db", database, "--format", "csv")
+    rows = list(csv.DictReader(found.stdout.splitlines()))
+    assert found.stdout.count("probe,rank") == 1
+    assert [(Path(r["probe"]).stem, r["subject"]) for r in rows if r["rank"] == "1"] == [
+        ("hopper_dark", "hopper"),
+        ("collins_dark", "collins"),
+    ]
 
 
 def test_verify_says_whether_a_rate_is_reached(run: Run, fixtures: Path, portraits: Path) -> None:

@@ -63,6 +63,31 @@ def test_files_that_cannot_be_used(photographs: Path, tmp_path: Path) -> None:
         face.evaluate(photographs, pairs=write(tmp_path / "p.csv", "path_a path_b", [("a", "b")]))
     with pytest.raises(FormatError, match="cannot be read as CSV"):
         face.evaluate(photographs, pairs=tmp_path / "none.csv")
+    for rows, words in (
+        ([("a", "b", 1)], "holds no non-mated pair"),
+        ([("a", "b", 0)], "holds no mated pair"),
+        ([("a", "b", 1), ("a", "b", "maybe")], "line 3: same 'maybe' must be 0 or 1"),
+        ([("a", "b", 1), ("a", "", 0)], "line 3: column 'path_b' is missing or empty"),
+        ([], "column 'path_a' is missing or empty"),
+    ):
+        with pytest.raises(FormatError, match=words):
+            face.evaluate(photographs, pairs=write(tmp_path / "p.csv", "path_a path_b same", rows))
+    gallery = write(tmp_path / "g.csv", "path subject", [("gallery/hopper.jpg", "h")])
+    for given in ({}, {"gallery": gallery}, {"probes": gallery}, {"nonmated": gallery}):
+        with pytest.raises(OptionError, match="give pairs, or a gallery and probes"):
+            face.evaluate(photographs, **given)
+
+
+def test_pairs_without_a_group_count_in_none(photographs: Path, tmp_path: Path) -> None:
+    rows = [
+        ("gallery/hopper.jpg", "gallery/hopper_dark.jpg", "yes", "h"),
+        ("gallery/hopper.jpg", "gallery/collins.jpg", "False", ""),
+    ]
+    pairs = write(tmp_path / "pairs.csv", "path_a path_b same group", rows)
+    found = face.evaluate(photographs, pairs=pairs, draws=0)["groups"]
+    assert set(found) == {"threshold", "h"}
+    assert found["h"]["fnmr"]["comparisons"] == 1
+    assert found["h"]["fmr"]["rate"] is None
 
 
 @pytest.mark.parametrize(
@@ -82,16 +107,6 @@ def test_a_pair_of_unknown_kind_is_refused(
         face.evaluate(photographs, pairs=pairs)
 
 
-def test_too_little_to_measure_is_said(photographs: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="nothing to measure"):
-        face.evaluate(photographs)
-    alone = write(tmp_path / "p.csv", "path_a path_b same", [("a.jpg", "b.jpg", "1")])
-    with pytest.raises(
-        OptionError, match="pairs of one person and pairs of two; there are 1 and 0"
-    ):
-        face.evaluate(photographs, pairs=alone, draws=0)
-
-
 def test_thresholds_come_from_the_other_folds() -> None:
     scores = np.tile([0.9, 0.1], 50)
     same = np.tile([True, False], 50)
@@ -108,23 +123,46 @@ def test_wilson_interval_by_hand() -> None:
     assert face._rate(0, 0)["rate"] is None
 
 
-def test_own_calibration_is_checked_on_other_pairs() -> None:
+def test_own_calibration_is_checked_on_other_people(monkeypatch: pytest.MonkeyPatch) -> None:
     dice = np.random.default_rng(2)
     scores = np.concatenate([dice.normal(0.6, 0.1, 300), dice.normal(0.1, 0.1, 600)])
-    drawn = face.Pairs(scores, np.arange(900) < 300, np.stack([np.arange(900)] * 2, axis=1))
-    order = dice.permutation(900)
-    drawn = face.Pairs(scores[order], drawn.same[order], drawn.people[order])
+    people = dice.integers(0, 60, (900, 2))
+    people[:300, 1] = people[:300, 0]
+    drawn = face.Pairs(scores, np.arange(900) < 300, people)
     table = calibration.fit(scores[:300], scores[300:], model_id="m", source="s")
-    ratios = recalibration._held_out(drawn, table)
-    assert not np.array_equal(ratios, table.log10_lr(drawn.scores))
-    assert np.corrcoef(ratios, drawn.scores)[0, 1] > 0.9
+    seen = []
+    fit = calibration.fit
+
+    def watched(*kinds: np.ndarray, **about: str) -> calibration.FaceCalibration:
+        seen.append(np.concatenate(kinds))
+        return fit(*kinds, **about)
+
+    monkeypatch.setattr(calibration, "fit", watched)
+    ratios, share = recalibration._held_out(drawn, table)
+    assert share == 1
+    assert not np.array_equal(ratios, table.log10_lr(scores))
+    assert np.corrcoef(ratios, scores)[0, 1] > 0.9
+    # One fit for each pair of folds; its pairs touch three of the five folds only.
+    assert len(seen) == 15
+    for fitted in seen:
+        used = people[np.isin(scores, fitted)] % recalibration.FOLDS
+        assert len(np.unique(used)) in (3, 4)
+    few = face.Pairs(scores[270:330], drawn.same[270:330], people[270:330])
+    ratios, share = recalibration._held_out(few, table)
+    assert share < 1
+    assert np.isfinite(ratios).all()
 
 
-def test_too_few_pairs_for_a_calibration(photographs: Path, tmp_path: Path) -> None:
-    rows = [("gallery/hopper.jpg", "gallery/collins.jpg", 0)]
-    pairs = write(tmp_path / "pairs.csv", "path_a path_b same", rows)
-    with pytest.raises(OptionError, match="at least 20"):
-        recalibration.calibrate(photographs, pairs)
+def test_who_is_who_without_folders() -> None:
+    flat = np.array([("a1", "a2"), ("a2", "a3"), ("b1", "b2"), ("a1", "b1"), ("c1", "a3")])
+    same = np.array([True, True, True, False, False])
+    people = face._people(flat, same)
+    assert people[0].tolist() == people[1].tolist() == [people[3, 0]] * 2
+    assert len(np.unique(people)) == 3
+    folders = np.array([("a/1", "a/2"), ("b/1", "b/2"), ("a/3", "b/3")])
+    people = face._people(folders, np.array([True, True, False]))
+    assert people.tolist() == [[0, 0], [1, 1], [0, 1]]
+    assert face._people(np.zeros((0, 2), np.str_), np.zeros(0, np.bool_)).shape == (0, 2)
 
 
 @pytest.mark.shared

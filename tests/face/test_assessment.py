@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from biomatch.errors import NoFeaturesError, OptionError
 from biomatch.face import QualityWarning, extract, quality
-from biomatch.face.assessment import Quality, pose, predicted, sharpness, texture
+from biomatch.face.assessment import Quality, inside, pose, predicted, sharpness, texture
 
 
 def test_a_good_portrait_has_no_complaints(astronaut: NDArray[np.uint8]) -> None:
@@ -36,6 +36,31 @@ def test_dark_glasses_are_hinted_at(astronaut: NDArray[np.uint8]) -> None:
     for x, y in face.landmarks[:2].astype(int):
         covered[y - 14 : y + 14, x - 20 : x + 20] = (40, 35, 35)
     assert quality(covered).texture_eyes < quality(astronaut).texture_eyes
+
+
+def test_a_face_at_the_edge_is_cut_and_not_dark(astronaut: NDArray[np.uint8]) -> None:
+    plain, (cut,) = quality(astronaut), extract(astronaut[:, 208:])
+    assert plain.missing == 0
+    assert cut.box[0] < 10
+    assert 0.15 < cut.quality.missing < 0.4
+    assert cut.quality.clipped < 0.1
+    assert cut.quality.brightness == pytest.approx(plain.brightness, abs=30)
+    (reason,) = (r for r in cut.quality.reasons if "cut by the picture's edge" in r)
+    assert f"{cut.quality.missing:.0%}" in reason
+
+
+def test_what_lies_beyond_the_edge_by_hand() -> None:
+    from biomatch.face.alignment import TEMPLATES
+
+    points = np.array(TEMPLATES["arcface-112"].points)  # the chip is the picture itself
+    assert inside(points, (112, 112)).all()
+    columns = inside(points, (50, 112))
+    assert columns.shape == (80, 72)
+    assert columns[:, :30].all()  # columns 20 to 49 are there
+    assert not columns[:, 31:].any()
+    shifted = inside(points - (40, 0), (112, 112))
+    assert not shifted[:, :18].any()  # columns 20 to 38 fall on -20 to -2
+    assert shifted[:, 20:].all()
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100))

@@ -87,3 +87,18 @@ def test_several_faces_keep_their_index(astronaut: NDArray[np.uint8]) -> None:
 def test_no_face_is_an_error_that_names_the_picture(shape: tuple[int, ...]) -> None:
     with pytest.raises(NoFeaturesError, match=r"wall\.png: no face was found; give a picture"):
         extract(np.full(shape, 127, np.uint8), name="wall.png")
+
+
+def test_a_small_face_in_a_large_picture_gets_a_closer_look(astronaut: NDArray[np.uint8]) -> None:
+    import cv2
+
+    (plain,) = extract(astronaut)
+    factor = 40 / plain.box[2]
+    small = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    canvas = np.full((2400, 3200, 3), 120, np.uint8)
+    canvas[800 : 800 + len(small), 900 : 900 + len(small)] = small
+    (face,) = extract(canvas)
+    assert face.box[2] == pytest.approx(40, abs=5)
+    assert float(face.embedding @ plain.embedding) > 0.8
+    with pytest.raises(NoFeaturesError, match=r"option detail \(now 1280\) towards 3200"):
+        extract(np.full((2400, 3200, 3), 120, np.uint8))

@@ -80,14 +80,25 @@ made_by = "this test"
 task = "face-embedding"
 template = "{template}"
 channels = "bgr"
-mean = [127.5, 127.5, 127.5]
-std = [128.0, 128.0, 128.0]
+mean = {mean}
+std = {std}
 dimension = {dimension}
 metric = "{metric}"
+{more}
 """
+PLAIN = {
+    "template": "arcface-112",
+    "mean": [127.5] * 3,
+    "std": [128.0] * 3,
+    "dimension": 147,
+    "metric": "cosine",
+    "more": "",
+}
 
 
-def bring(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+def bring(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, batch: str | int = "N", **changes: object
+) -> None:
     """Register a recogniser that pools 112 x 112 pixels to 7 x 7 x 3 = 147 numbers."""
     import hashlib
 
@@ -100,15 +111,14 @@ def bring(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> N
     graph = onnx.helper.make_graph(
         [pool, flat],
         "own",
-        [onnx.helper.make_tensor_value_info("x", one, ["N", 3, 112, 112])],
-        [onnx.helper.make_tensor_value_info("z", one, ["N", 147])],
+        [onnx.helper.make_tensor_value_info("x", one, [batch, 3, 112, 112])],
+        [onnx.helper.make_tensor_value_info("z", one, [batch, 147])],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
     model.ir_version = 8
     data = model.SerializeToString()
     (folder / "own.onnx").write_bytes(data)
-    settings = {"template": "arcface-112", "dimension": 147, "metric": "cosine", **changes}
-    entry = ENTRY.format(sha256=hashlib.sha256(data).hexdigest(), **settings)
+    entry = ENTRY.format(sha256=hashlib.sha256(data).hexdigest(), **{**PLAIN, **changes})
     (folder / "models.toml").write_text(entry)
     monkeypatch.setenv("BIOMATCH_MODELS", str(folder))
     models._registry.cache_clear()
@@ -143,12 +153,22 @@ def test_a_users_own_model(
     assert "biomatch calibrate" in meaning.source
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.usefixtures("clean_registry")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"dimension": 146}, "dimension 146"),
+        ({"dimension": '"many"'}, "dimension 'many' must be a whole number"),
+        ({"dimension": 0}, "dimension 0 must be a whole number"),
         ({"template": "square"}, "template 'square'"),
+        ({"template": "dlib-150"}, r"chips of shape \(1, 3, 150, 150\) .*Expected: 112"),
+        ({"mean": 127.5}, "mean in models.toml is 127.5; it must be a list of 3 numbers"),
+        ({"mean": ["x", 1, 2]}, "mean in models.toml"),
+        ({"std": [128.0]}, "std in models.toml"),
+        ({"std": [1.0, 0.0, 1.0]}, r"std \[1.0, 0.0, 1.0\] must be above 0"),
+        ({"std": [1e-44] * 3}, "the output is not finite; check mean and std"),
+        ({"more": "quality_curve = [1]"}, "quality_curve in models.toml"),
         ({"metric": "euclid"}, "metric 'euclid' is not 'cosine'"),
     ],
 )
@@ -162,6 +182,46 @@ def test_a_wrong_entry_is_explained(
     bring(tmp_path, monkeypatch, **change)
     with pytest.raises(ModelError, match=words):
         extract(astronaut, accuracy="own")
+
+
+@pytest.mark.usefixtures("clean_registry")
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_model_with_a_fixed_batch_sees_any_number_of_faces(
+    astronaut: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    (face,) = extract(astronaut)
+    points = np.stack([face.landmarks + shift for shift in (0, 5, -7)])
+    found = []
+    for size in ("N", batch):
+        bring(tmp_path, monkeypatch, batch=size)
+        found.append(embedding.embed(astronaut, points, embedding.model_set("own"))[0])
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
+    assert abs(found[0][0] - found[0][1]).max() > 1e-3
+
+
+@pytest.mark.usefixtures("clean_registry")
+def test_the_names_of_our_sets_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(tmp_path, monkeypatch)
+    listing = tmp_path / "models.toml"
+    listing.write_text(listing.read_text().replace("[own", "[high"))
+    with pytest.raises(ModelError, match="'high' is a model set of biomatch"):
+        embedding.model_set("default")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.usefixtures("clean_registry")
+def test_devices(astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    assert len(extract(astronaut, device="CPU")) == 1
+    assert len(extract(astronaut, device="CPUExecutionProvider")) == 1
+    with pytest.raises(ModelError, match=r"'abacus' is not offered .* there are: .*cpu"):
+        extract(astronaut, device="abacus")
+    # A build for CUDA on a machine without it: onnxruntime goes on with the CPU in silence.
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    if "CUDAExecutionProvider" in onnxruntime.get_all_providers():
+        with pytest.raises(ModelError, match="device 'cuda' did not start"):
+            models.session("yunet_2023mar", device="cuda")
 
 
 @pytest.mark.usefixtures("clean_registry")

@@ -46,6 +46,9 @@ def variants(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
         "RGBA": np.concatenate([pixels, alpha], axis=2),
         "16-bit": pixels.astype(np.uint16) * 257,
         "16-bit grey": grey.astype(np.uint16) * 257,
+        "12 of 16 bits": pixels.astype(np.uint16) * 16,
+        "10 of 16 bits, grey": grey.astype(np.uint16) * 4,
+        "8 of 16 bits": pixels.astype(np.uint16),
         "grey": grey,
         "grey with one channel": grey[..., None],
         "float": pixels / 255.0,
@@ -64,6 +67,15 @@ def test_file_formats_agree(astronaut: NDArray[np.uint8], form: str) -> None:
     (plain,) = extract(astronaut)
     (face,) = extract(encoded(astronaut, form))
     assert float(face.embedding @ plain.embedding) > 0.98
+
+
+def test_a_black_and_white_copy_is_recognised(astronaut: NDArray[np.uint8]) -> None:
+    (plain,) = extract(astronaut)
+    data = io.BytesIO()
+    Image.fromarray(astronaut).convert("1").save(data, "PNG")
+    (face,) = extract(data.getvalue())
+    assert float(face.embedding @ plain.embedding) > 0.75
+    assert face.box == pytest.approx(plain.box, abs=8)
 
 
 def test_large_pictures_are_decoded_small(astronaut: NDArray[np.uint8]) -> None:

@@ -92,3 +92,46 @@ def test_a_poor_face_is_searched_on_its_head_and_leaning_only(
     monkeypatch.setattr(parameters, "LOST_QUALITY", 101.0)
     extract(astronaut)
     assert sorted(turns) == [45, 90, 135, 180, 225, 270, 315]
+
+
+def portrait_at(x: float, lean: float, turn: float = 0.0) -> detection.Detections:
+    """One face, 100 x 100 pixels, whose eye line leans by `lean` degrees."""
+    angle = np.radians(lean)
+    spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    points = np.array([(-20, -15), (20, -15), (0, 0), (-15, 15), (15, 15)]) @ spin + (x, 150)
+    return detection.Detections(
+        np.array([[x - 50, 100, 100, 100]], np.float32),
+        points[None].astype(np.float32),
+        np.array([0.9], np.float32),
+        np.array([turn], np.float32),
+    )
+
+
+def straightened(
+    monkeypatch: pytest.MonkeyPatch, *found: detection.Detections
+) -> detection.Detections:
+    """Straighten a face that leans by 13 degrees when turned pictures show `found`."""
+    answers = iter(found)
+    monkeypatch.setattr(rotation, "_search", lambda *_: next(answers))
+    return rotation.straightened(np.zeros((300, 600, 3), np.uint8), portrait_at(300, -13), "cpu")
+
+
+def test_a_neighbour_never_takes_the_place_of_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each step is short, but together they would end at the face 100 pixels away.
+    steps = [portrait_at(300 - 33 * n, -13 + 4 * n, -22) for n in (1, 2, 3)]
+    assert straightened(monkeypatch, *steps).boxes[0, 0] == pytest.approx(250 - 33)
+
+
+def test_an_eye_line_that_swings_back_further_is_not_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = straightened(monkeypatch, portrait_at(303, 20, -22))
+    assert (kept.boxes[0, 0], kept.turns[0]) == (250, 0)
+    closer = straightened(monkeypatch, portrait_at(303, -14, -22), portrait_at(302, -7, -9))
+    assert (closer.boxes[0, 0], closer.turns[0]) == (252, -9)
+
+
+@pytest.mark.parametrize(("degrees", "turn"), [(-180, 180), (180, 180), (190, -170), (730, 10)])
+def test_turns_are_signed(degrees: float, turn: float) -> None:
+    matrix, _ = rotation._turned((0, 0, 300, 200), degrees, 1.0)
+    assert rotation._mapped(portrait_at(300, 0), matrix, degrees).turns[0] == turn

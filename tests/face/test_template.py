@@ -1,5 +1,8 @@
 """The binary form of a face template."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +27,7 @@ def templates(draw: st.DrawFn) -> FaceTemplate:
         turn=draw(st.floats(-360, 360, width=32)),
         face_index=draw(st.integers(0, 65535)),
         picture_size=draw(st.tuples(st.integers(1, 99999), st.integers(1, 99999))),
-        quality=Quality(*draw(st.lists(floats, min_size=12, max_size=12))),
+        quality=Quality(*draw(st.lists(floats, min_size=13, max_size=13))),
         model_set=draw(st.text(max_size=20)),
         model_id=draw(st.text(max_size=40)),
     )
@@ -37,6 +40,17 @@ def test_round_trip(template: FaceTemplate) -> None:
     assert again.embedding.tobytes() == template.embedding.tobytes()
     assert again.quality == template.quality
     assert (again.model_id, again.picture_size) == (template.model_id, template.picture_size)
+
+
+@given(templates())
+def test_records_from_before_the_last_measure_are_read(template: FaceTemplate) -> None:
+    older = dataclasses.replace(template.quality, missing=math.nan)
+    values = np.array(older.values(), np.float32)
+    assert Quality.of(values[:-1]).values()[:-1] == older.values()[:-1]
+    assert math.isnan(Quality.of(values[:-1]).missing)
+    assert Quality.of(values[:-1]).reasons == older.reasons
+    with pytest.raises(ValueError, match="11 quality values"):
+        Quality.of(values[:-2])
 
 
 @given(templates(), st.data())
