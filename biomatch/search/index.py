@@ -126,6 +126,8 @@ class IndexStatus:
         Size of the segments on disk.
     problems
         What is wrong, one sentence each; empty = sound.
+    advice
+        What would make searches faster, one sentence each that names the command.
     """
 
     modality: str
@@ -137,6 +139,7 @@ class IndexStatus:
     removed: int
     bytes: int
     problems: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -421,7 +424,7 @@ class Index:
             self._merge(_small(self._sealed))
 
     def compact(self) -> None:
-        """Merge small segments and those with many removed rows."""
+        """Merge small segments, and write those anew that still hold removed rows."""
         self.view()
         with self._lock, locked(self.root, wait=True), self._writing():
             if read_catalog(self.root) != self._catalog:
@@ -495,7 +498,22 @@ class Index:
             removed=sum(len(part.part) - part.count for part in sealed),
             bytes=sum(_size(part.part.folder) for part in sealed),
             problems=tuple(problems),
+            advice=tuple(self._advice(sealed)),
         )
+
+    def _advice(self, sealed: Sequence[PartView]) -> Iterator[str]:
+        """Name what segments of earlier software lack."""
+        dated: dict[str, list[PartView]] = {}
+        for view in sealed:
+            dated.setdefault(getattr(view.part.gallery, "dated", ""), []).append(view)
+        for lacking, views in dated.items():
+            if lacking:
+                yield (
+                    f"{len(views)} of {len(sealed)} {self.modality.name} segments "
+                    f"({sum(view.count for view in views):,} records) lack {lacking}, so searches "
+                    "are right but slower than they could be; "
+                    f"`biomatch index rebuild -m {self.modality.name}` adds it"
+                )
 
     def _problems(self, view: View) -> list[str]:
         problems = []
@@ -572,10 +590,13 @@ def _small(sealed: Sequence[PartView]) -> list[PartView]:
 
 
 def _worn(sealed: Sequence[PartView]) -> list[PartView]:
-    """Segments worth writing anew: small ones if there are several, and much-deleted ones."""
+    """Segments to write anew: small ones if there are several, and all with removed rows.
+
+    Not only the much-deleted ones: what was deleted, perhaps by law, is gone from the files then.
+    """
     small = _small(sealed)
     chosen = set(small) if len(small) > 1 else set()
-    chosen |= {view for view in sealed if view.count < 0.8 * len(view.part)}
+    chosen |= {view for view in sealed if view.count < len(view.part)}
     return [view for view in sealed if view in chosen]
 
 

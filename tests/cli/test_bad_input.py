@@ -132,3 +132,18 @@ def test_wrong_use(
     assert result.exit_code == code, result.output
     assert says in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_only_enrolment_makes_a_database(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "nothing.db"
+    for location in (path, f"sqlite:///{path}"):
+        for command in (
+            ("index", "status"),
+            ("audit", "verify"),
+            ("list",),
+            ("delete", "x", "--yes"),
+        ):
+            told = run(*command, "--db", location)
+            assert told.exit_code == 3
+            assert "no such database" in told.stderr or "no database at" in told.stderr
+    assert list(tmp_path.iterdir()) == []

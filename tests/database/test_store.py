@@ -73,6 +73,26 @@ def test_a_newer_database_is_left_alone(tmp_path: Path):
     assert set(STEPS) == set(range(1, LATEST + 1))
 
 
+@pytest.mark.parametrize("rest", ["//u:secret@:::", "//u:secret@[::1", "//u:secret@h:port/x"])
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(rest: str):
+    with pytest.raises(DatabaseError, match=r"postgresql://user@host:5432/database") as caught:
+        Store(f"postgresql:{rest}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_named_without_the_password():
+    with pytest.raises(DatabaseError, match=r"//u:\*\*\*@127\.0\.0\.1:1/x: .*refused") as caught:
+        Store("postgresql://u:secret@127.0.0.1:1/x")
+    assert "secret" not in str(caught.value)
+    assert "nothing of this step" not in str(caught.value)
+
+
+def test_a_folder_is_no_database(tmp_path: Path):
+    for location in (str(tmp_path), f"sqlite:///{tmp_path}"):
+        with pytest.raises(DatabaseError, match="is a folder"):
+            Store(location)
+
+
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path):
     with Store(tmp_path / "a.db") as store:
         before = store.generation()

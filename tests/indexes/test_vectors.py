@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomatch.errors import OptionError
+from biomatch.face.gallery import FaceGallery
 from biomatch.indexes import VectorIndex
 from biomatch.indexes import vectors as module
 
@@ -186,3 +187,22 @@ def test_an_old_index_without_rounded_values_answers_the_same(tmp_path: Path, ma
     again = VectorIndex.open(tmp_path)
     for a, b in zip(index.search(q, 10), again.search(q, 10), strict=True):
         assert np.array_equal(a, b)
+
+
+def test_an_index_saved_before_the_8_bit_values_says_so_and_finds_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FLAT_LIMIT", 0)
+    rows = unit(np.random.default_rng(5), 3000, 32)
+    index = VectorIndex.build(rows, exact=False)
+    index.save(tmp_path)
+    now = VectorIndex.open(tmp_path)
+    for name in ("int8.npy", "steps.npy"):
+        (tmp_path / name).unlink()
+    before = VectorIndex.open(tmp_path)
+    assert VectorIndex.build(rows, exact=True).whole
+    assert index.whole
+    assert now.whole
+    assert not before.whole
+    assert FaceGallery(now, "m").dated == ""
+    assert "8-bit" in FaceGallery(before, "m").dated
+    for found, other in zip(now.search(rows[:20], 5), before.search(rows[:20], 5), strict=True):
+        assert np.array_equal(found, other)

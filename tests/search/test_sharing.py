@@ -106,6 +106,14 @@ def test_settings_are_checked(shared):
         shared.gallery("x", sharing="some")
     with pytest.raises(OptionError, match="no setting colour"):
         shared.gallery("x", colour="red")
+    for threshold in (float("nan"), float("inf")):
+        with pytest.raises(OptionError, match="lowest log10 LR"):
+            shared.gallery("x", alert_log10_lr=threshold)
+    for hook, words in (("mail 'x", "No closing quotation"), ("  ", "blank")):
+        with pytest.raises(OptionError, match=words):
+            shared.gallery("x", hook=hook)
+    assert "x" not in {gallery.name for gallery in shared.galleries()}
+    assert shared.gallery("x", hook="https://example.org/it's").hook == "https://example.org/it's"
 
 
 def test_an_owner_cannot_act_as_another(opened, codes, flipped):
