@@ -162,15 +162,21 @@ def redacted(
     if all(candidate.owner == owner for candidate in answer):
         return answer
     shown = [_shown(connection, candidate, owner, disclosed) for candidate in answer]
-    return dataclasses.replace(answer, candidates=tuple(shown))
+    left = [candidate for candidate in shown if candidate is not None]
+    ranked = [dataclasses.replace(one, rank=rank) for rank, one in enumerate(left, start=1)]
+    return dataclasses.replace(answer, candidates=tuple(ranked))
 
 
 def _shown(
     connection: Connection, candidate: Candidate, owner: str, disclosed: frozenset[str]
-) -> Candidate:
+) -> Candidate | None:
+    """Return what `owner` may see of a candidate; None when the record was deleted meanwhile."""
     if candidate.owner == owner:
         return candidate
-    person = find_subject(connection, candidate.subject)
+    table = schema.subjects
+    person = connection.execute(select(table).where(table.c.id == candidate.subject)).first()
+    if person is None:
+        return None
     homes = connection.execute(
         select(schema.samples.c.gallery).where(schema.samples.c.key == key_of(candidate.sample))
     ).scalars()
