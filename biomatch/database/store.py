@@ -28,6 +28,16 @@ BUSY_SECONDS = 60
 """How long a writer waits for another writer."""
 
 
+REMEDIES = {
+    "readonly database": "give the right to write the file and its folder, which searches need too",
+    "unable to open": "check that the file and its folder may be read and written",
+    "database is locked": "another program holds it: try again, or end that one",
+    "malformed": "restore a backup",
+    "not a database": "name another file",
+}
+"""What to do about SQLite's messages."""
+
+
 def now() -> str:
     """Time stamp of records: UTC, ISO 8601, milliseconds."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -246,7 +256,8 @@ class Store:
 
     def _explained(self, error: sa.exc.DBAPIError, outcome: str = "") -> DatabaseError:
         cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "unknown"
-        return DatabaseError(f"database {self.location}: {cause}{outcome}")
+        remedy = next((f"; {said}" for words, said in REMEDIES.items() if words in cause), "")
+        return DatabaseError(f"database {self.location}: {cause}{outcome}{remedy}")
 
     def generation(self) -> int:
         """Last key of the last committed transaction."""

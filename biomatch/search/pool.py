@@ -12,6 +12,7 @@ hangs is killed, which comes to the same. Programs that use the pool need the us
 import contextlib
 import multiprocessing
 import pickle
+import signal
 import threading
 import time
 import weakref
@@ -377,6 +378,8 @@ def _received(pipe: Connection, number: int) -> tuple[Answer | None, float]:
 
 def _serve(pipe: Connection) -> None:
     """Answer requests until the parent closes the pipe."""
+    # Ctrl-C reaches all processes of a terminal; the parent decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     segments: dict[str, Part] = {}
     alive: dict[str, NDArray[np.bool_] | None] = {}
     while True:

@@ -93,6 +93,33 @@ def test_a_folder_is_no_database(tmp_path: Path):
             Store(location)
 
 
+def test_a_locked_database_is_read_and_not_written(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("biomatch.database.store.BUSY_SECONDS", 0.2)
+    path = tmp_path / "a.db"
+    with Store(path) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        words = r"locked; nothing of this step was kept; .*again"
+        with pytest.raises(DatabaseError, match=words), store.write() as writer:
+            writer.audit("test", {})
+        assert store.check_audit().rows == 0
+        other.execute("ROLLBACK")
+        other.close()
+        with store.write() as writer:
+            writer.audit("test", {})
+        assert store.check_audit().rows == 1
+
+
+def test_a_cut_off_database_is_refused(tmp_path: Path):
+    path = tmp_path / "a.db"
+    with Store(path) as store, store.write() as writer:
+        writer.audit("test", {"text": "x" * 100_000})
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(DatabaseError, match="malformed; restore a backup"):
+        Store(path).check_audit()
+
+
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path):
     with Store(tmp_path / "a.db") as store:
         before = store.generation()

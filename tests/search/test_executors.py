@@ -69,6 +69,19 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(world):
             assert _plain(db.search(probe, modality="iris", k=10)) == expected[i]
 
 
+def test_ctrl_c_is_left_to_the_parent(world):
+    path, probes, expected = world
+    pool = ProcessPool(3)
+    with biomatch.open(path) as db:
+        db.use(pool)
+        assert _plain(db.search(probes[0], modality="iris", k=10)) == expected[0]
+        before = pool.pids
+        for pid in before:
+            os.kill(pid, signal.SIGINT)
+        assert _plain(db.search(probes[1], modality="iris", k=10)) == expected[1]
+        assert pool.pids == before
+
+
 def test_a_late_worker_makes_the_answer_incomplete_and_is_waited_for_no_longer(world):
     path, probes, expected = world
     pool = ProcessPool(4)

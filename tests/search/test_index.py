@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 import biomatch
 import biomatch.search.registry
+from biomatch.database import schema
+from biomatch.errors import DatabaseError
 from biomatch.search import index as module
+from biomatch.search.records import key_of
 
 COUNT = 120
 
@@ -143,6 +147,26 @@ def test_segments_of_earlier_software_are_pointed_out(world, monkeypatch):
         assert f"{status.segments} of {status.segments} iris segments" in advice
         assert f"({status.indexed - status.delta} records) lack the sketches" in advice
         assert "`biomatch index rebuild -m iris`" in advice
+        assert answers(db, codes) == expected
+
+
+def test_a_template_damaged_in_sql_is_named(world):
+    path, codes, expected = world
+    with biomatch.open(path) as db:
+        sample = db.get("p007").samples[0].id
+        with db.store.write() as writer:
+            damage = sa.update(schema.templates).where(
+                schema.templates.c.sample_key == key_of(sample)
+            )
+            writer.connection.execute(damage.values(blob=b"{"))
+        words = rf"iris template of sample {sample} is damaged .*delete {sample} and enrol"
+        with pytest.raises(DatabaseError, match=words):
+            db.index_rebuild("iris")
+        assert answers(db, codes) == expected  # from what was packed before
+        db.delete(sample)
+        db.enrol(codes[7], modality="iris", subject="p007")
+        db.index_rebuild("iris")
+        assert db.index_verify("iris")[0].sound
         assert answers(db, codes) == expected
 
 
