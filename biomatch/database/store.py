@@ -27,15 +27,19 @@ __all__ = ["Store", "Writer", "now"]
 BUSY_SECONDS = 60
 """How long a writer waits for another writer."""
 
+CONNECT_SECONDS = 10
+"""How long a PostgreSQL server may take to answer, unless the URL says ``connect_timeout``."""
+
 
 REMEDIES = {
     "readonly database": "give the right to write the file and its folder, which searches need too",
     "unable to open": "check that the file and its folder may be read and written",
     "database is locked": "another program holds it: try again, or end that one",
+    "lock timeout": "another program holds it: try again, or end that one",
     "malformed": "restore a backup",
     "not a database": "name another file",
 }
-"""What to do about SQLite's messages."""
+"""What to do about the messages of SQLite and PostgreSQL."""
 
 
 def now() -> str:
@@ -169,12 +173,23 @@ class Store:
                 "postgresql://user@host:5432/database"
             ) from error
         self.location = url.render_as_string(hide_password=True)
+        patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
         try:
-            return sa.create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+            engine = sa.create_engine(
+                url, connect_args=patience, pool_size=8, max_overflow=32, pool_pre_ping=True
+            )
         except ImportError as error:
             raise DatabaseError(
                 "the PostgreSQL driver is not installed; install biomatch[postgres]"
             ) from error
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            limit = f"SET LOCAL lock_timeout = {round(BUSY_SECONDS * 1000)}"
+            if connection.get_execution_options().get("writing", False):
+                connection.exec_driver_sql(limit)
+
+        return engine
 
     def _sqlite_engine(self, path: Path) -> sa.Engine:
         engine = sa.create_engine(

@@ -1,6 +1,8 @@
 """Migrations, transactions, and the audit chain."""
 
+import socket
 import sqlite3
+import time
 import uuid
 from pathlib import Path
 
@@ -93,21 +95,35 @@ def test_a_folder_is_no_database(tmp_path: Path):
             Store(location)
 
 
-def test_a_locked_database_is_read_and_not_written(tmp_path: Path, monkeypatch):
+def test_a_locked_database_is_read_and_not_written(empty: tuple[str, sa.Engine], monkeypatch):
     monkeypatch.setattr("biomatch.database.store.BUSY_SECONDS", 0.2)
-    path = tmp_path / "a.db"
-    with Store(path) as store:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        words = r"locked; nothing of this step was kept; .*again"
-        with pytest.raises(DatabaseError, match=words), store.write() as writer:
-            writer.audit("test", {})
-        assert store.check_audit().rows == 0
-        other.execute("ROLLBACK")
-        other.close()
+    location, engine = empty
+    hold = (
+        "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "SELECT * FROM state FOR UPDATE"
+    )
+    with Store(location) as store:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            if engine.dialect.name == "postgresql":
+                other.exec_driver_sql("BEGIN")
+            other.exec_driver_sql(hold)
+            words = r"lock.*; nothing of this step was kept; .*again"
+            with pytest.raises(DatabaseError, match=words), store.write() as writer:
+                writer.audit("test", {})
+            assert store.check_audit().rows == 0
+            other.exec_driver_sql("ROLLBACK")
+        engine.dispose()
         with store.write() as writer:
             writer.audit("test", {})
         assert store.check_audit().rows == 1
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("biomatch.database.store.CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with pytest.raises(DatabaseError, match="timeout"):
+            Store(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/x")
+        assert time.monotonic() - start < 60
 
 
 def test_a_cut_off_database_is_refused(tmp_path: Path):
