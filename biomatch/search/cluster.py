@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from biomatch.errors import OptionError
+from biomatch.errors import DamagedIndexError, OptionError
 from biomatch.search.index import PartView
 from biomatch.search.node import check_address, ray_module
-from biomatch.search.pool import Answer, Request, answered, packed, requested, shares_of
+from biomatch.search.pool import Answer, Request, answered, packed, replaced, requested, shares_of
 from biomatch.search.scan import Found, Job, scan
 
 __all__ = ["RayExecutor", "moves"]
@@ -170,6 +170,10 @@ class RayExecutor:
                     answers[owner] = pickle.loads(self._ray.get(reference))  # noqa: S301
                 except self._ray.exceptions.RayActorError:
                     self._left(owner)
+                    answers[owner] = _here(shares[owner], job)
+                except DamagedIndexError:
+                    if not replaced(shares[owner]):
+                        raise
                     answers[owner] = _here(shares[owner], job)
             if end is not None and time.monotonic() >= end:
                 break

@@ -171,6 +171,7 @@ class Index:
         self._catalog = Catalog()
         self._view = View(generation=-1)
         self._marks: tuple[int, int] = (-1, -1)
+        self._stamp = -1  # when the folder was last seen to hold all that we have mapped
         self._patience = 0  # rows of the delta before sealing is tried again after a failure
         self._spanned: tuple[tuple[Part, ...], NDArray[np.int64]] = ((), np.empty(0, np.int64))
 
@@ -179,9 +180,11 @@ class Index:
         with self.store.read() as connection:
             generation, marks = rows.watermarks(connection, self.modality.name)
         view = self._view
-        if view.generation >= generation:
+        if view.generation >= generation and not self._left_behind(view):
             return view
         with self._lock:
+            if self._left_behind(self._view):
+                self._follow()
             if self._view.generation < generation:
                 if self._view.generation >= 0 and marks == self._marks:
                     # Other records changed, or only searches were written down.
@@ -190,6 +193,31 @@ class Index:
                     self._catch_up(generation)
                     self._marks = marks
             return self._view
+
+    def _left_behind(self, view: View) -> bool:
+        """Whether another process wrote other segments in place of some that we have mapped."""
+        try:
+            stamp = self.root.stat().st_mtime_ns
+        except OSError:
+            return False
+        if stamp == self._stamp:
+            return False
+        folders = [part.part.folder for part in view.parts]
+        if any(folder is not None and not folder.exists() for folder in folders):
+            return True
+        self._stamp = stamp
+        return False
+
+    def _follow(self) -> None:
+        """Map what another process wrote, unless it still writes; what we have does until then."""
+        with locked(self.root, wait=False) as mine:
+            if not mine or not read_catalog(self.root).segments:
+                return
+            try:
+                self._adopt()
+            except DamagedIndexError as error:
+                self.repairs.append(str(error))
+                self._stamp = self.root.stat().st_mtime_ns  # not again before it changes
 
     def _catch_up(self, generation: int) -> None:
         if self._view.generation < 0:

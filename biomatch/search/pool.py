@@ -26,12 +26,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.errors import DamagedIndexError
 from biomatch.search import registry
 from biomatch.search.index import PartView
 from biomatch.search.scan import Found, Job, scan
 from biomatch.search.segments import Part, open_segment
 
-__all__ = ["Answer", "ProcessPool", "Request", "answered", "packed", "requested", "shares_of"]
+__all__ = [
+    "Answer",
+    "ProcessPool",
+    "Request",
+    "answered",
+    "packed",
+    "replaced",
+    "requested",
+    "shares_of",
+]
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
@@ -111,6 +121,14 @@ def shares_of(
     for i, view in sealed:
         shares.setdefault(owners[view.part.name], []).append((i, view))
     return shares
+
+
+def replaced(share: Sequence[tuple[int, PartView]]) -> bool:
+    """Whether another process wrote other segments in place of these, which we still have mapped.
+
+    A worker that had not mapped them before cannot do so any more.
+    """
+    return any(view.part.folder and not view.part.folder.exists() for _, view in share)
 
 
 @dataclass(slots=True)
@@ -252,6 +270,10 @@ class ProcessPool:
                     return None
                 self._awaited = owner
                 answer, self.busy[owner] = _received(pipe, number)
+            except DamagedIndexError:
+                if not replaced(share):
+                    raise
+                return [scan(view, job) for _, view in share]
             except (EOFError, OSError):
                 deaths += 1
                 self._revive(owner)

@@ -265,6 +265,35 @@ def test_a_pool_that_nobody_closed_leaves_no_thread():
         time.sleep(0.1)
 
 
+def test_workers_follow_what_another_process_rebuilt(world):
+    path, probes, expected = world
+    with biomatch.open(path) as db, biomatch.open(path) as other:
+        pool = ProcessPool(3)
+        db.use(pool)
+        assert _plain(db.search(probes[0], modality="iris", k=10)) == expected[0]
+        other.index_rebuild("iris", segments=4)
+        for pid in pool.pids:
+            os.kill(pid, signal.SIGKILL)
+        for number in (1, 2):
+            assert _plain(db.search(probes[number], modality="iris", k=10)) == expected[number]
+        view = db.index("iris").view()
+        assert all(part.part.folder.exists() for part in view.parts if part.part.folder)
+
+
+def test_segments_replaced_during_a_search_are_searched_here(large):
+    """The worker that has not mapped them cannot do so any more."""
+    parts, job = large
+    gone = [
+        replace(p, part=replace(p.part, folder=p.part.folder and p.part.folder.with_name(f"{i}")))
+        for i, p in enumerate(parts)
+    ]
+    pool = ProcessPool(3)
+    try:
+        assert same(pool.run(gone, job), Inline().run(parts, job))
+    finally:
+        pool.close()
+
+
 def test_changes_reach_the_workers(world, tmp_path):
     path, _, _ = world
     with biomatch.open(path, processes=2) as db:

@@ -201,6 +201,27 @@ def test_one_process_adopts_what_another_sealed(world):
         assert two.index_verify("iris")[0].sound
 
 
+def test_a_view_follows_what_another_process_rebuilt_if_that_is_sound(world):
+    path, codes, expected = world
+    with biomatch.open(path) as one, biomatch.open(path) as two:
+        assert answers(one, codes) == expected
+        for damaged in (True, False):
+            before = one.index("iris").view()
+            two.index_rebuild("iris", segments=3)
+            if damaged:
+                file = next(f for f in segment_files(path) if f.name == "column-seqs.npy")
+                file.write_bytes(file.read_bytes()[:-1])
+            assert answers(one, codes) == expected
+            assert answers(one, codes) == expected
+            after = one.index("iris").view()
+            kept = [part.part.name for part in before.parts]
+            assert ([part.part.name for part in after.parts] == kept) is damaged
+        assert len(one.index("iris").repairs) == 1
+        assert one.index_verify("iris")[0].sound
+        two.delete("p007")
+        assert "p007" not in {c.subject for c in one.search(codes[7], modality="iris")}
+
+
 def test_incremental_equals_rebuilt(world):
     path, codes, _ = world
     rng = np.random.default_rng(4)
