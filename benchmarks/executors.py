@@ -171,9 +171,9 @@ class TwoRaylets:
     """Two nodes of one cluster on this machine; the second can be killed and replaced."""
 
     def __init__(self) -> None:
-        from biomatch.search import cluster
+        from biomatch.search import node
 
-        cluster.secure()
+        node.secure()
         from ray.cluster_utils import Cluster
 
         self.cluster = Cluster(

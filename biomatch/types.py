@@ -367,7 +367,8 @@ class Gallery(Protocol[T_contra]):
 
     A gallery whose stage 1 ends with the scores of stage 2 may have a method ``best`` as well,
     with the arguments of `shortlist`: for each probe rows and their scores. It is then called
-    instead of `shortlist` and `compare`.
+    instead of `shortlist` and `compare`. One that earlier software saved may have an attribute
+    ``dated``, a noun for what it lacks to be as fast as one built now, or an empty string.
     """
 
     def __len__(self) -> int: ...

@@ -1,12 +1,8 @@
 """``biomatch cluster``: searching on many machines with Ray."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 
 from biomatch.cli.options import examples
-from biomatch.errors import OptionError
 
 __all__ = ["cluster"]
 
@@ -22,20 +18,10 @@ __all__ = ["cluster"]
 def cluster() -> None:
     """Start, join, look at and stop a Ray cluster (extra "cluster").
 
-    Every machine must see the index folder under the same path and share the
-    token in RAY_AUTH_TOKEN: whoever reaches a Ray port can run code there.
+    Every machine must see the index folder under the same path and have the
+    same token, in RAY_AUTH_TOKEN or ~/.ray/auth_token ("up" draws one where
+    there is none): whoever reaches a Ray port can run code there.
     """
-
-
-@contextmanager
-def _in_a_sentence() -> Iterator[None]:
-    """Keep the last line of what Ray says: the others are its own calls."""
-    try:
-        yield
-    except OptionError as error:
-        command, _, said = str(error).partition(": ")
-        last = said.strip().splitlines()[-1:] or ["no reason given"]
-        raise OptionError(f"{command}: {last[0].strip()}") from error
 
 
 @cluster.command(epilog=examples("biomatch cluster up", "biomatch cluster up --cpus 8"))
@@ -44,26 +30,23 @@ def _in_a_sentence() -> Iterator[None]:
 @click.option("--cpus", type=click.IntRange(1), help="Cores to offer (default: all).")
 def up(*, address: str | None, port: int, cpus: int | None) -> None:
     """Start a cluster on this machine, or join one."""
-    from biomatch.search import cluster as ray
+    from biomatch.search import node
 
-    with _in_a_sentence():
-        click.echo(ray.up(address=address, port=port, cpus=cpus))
+    click.echo(node.up(address=address, port=port, cpus=cpus))
 
 
 @cluster.command(epilog=examples("biomatch cluster status --address 10.0.0.5:6379"))
 @click.option("--address", metavar="HOST:PORT", help="The cluster (default: this machine's).")
 def status(*, address: str | None) -> None:
     """Show the nodes and resources of a cluster."""
-    from biomatch.search import cluster as ray
+    from biomatch.search import node
 
-    with _in_a_sentence():
-        click.echo(ray.status(address))
+    click.echo(node.status(address))
 
 
 @cluster.command(epilog=examples("biomatch cluster down"))
 def down() -> None:
-    """Stop what runs of the cluster on this machine."""
-    from biomatch.search import cluster as ray
+    """Stop what "up" started on this machine, and no other Ray."""
+    from biomatch.search import node
 
-    with _in_a_sentence():
-        click.echo(ray.down())
+    click.echo(node.down())

@@ -148,6 +148,8 @@ def _tell(outcome: Any, errors: Path | None, format_: str) -> None:
         say(f"Error: {failure.error}")
     if len(outcome.failures) > MOST_ERRORS:
         say(f"... and {len(outcome.failures) - MOST_ERRORS:,} more; --errors FILE lists them all")
+    if outcome.alerts:
+        say(f"{outcome.alerts:,} alerts: somebody may solve a case; see 'biomatch gallery alerts'")
     emit_record(
         {
             "items": outcome.items,

@@ -35,7 +35,9 @@ def index() -> None:
 def _show(statuses: "Sequence[IndexStatus]", format_: str) -> None:
     from biomatch.report.plain import plain
 
-    emit([plain(status) for status in statuses], format_, columns=COLUMNS)
+    advice = "\n".join(sentence for status in statuses for sentence in status.advice)
+    columns = COLUMNS if format_ == "table" else [*COLUMNS, "advice"]
+    emit([plain(status) for status in statuses], format_, columns=columns, note=advice)
 
 
 @index.command(epilog=examples("biomatch index status --db case.db"))
@@ -81,7 +83,11 @@ def rebuild(*, db: str | None, modality: str | None, format_: str) -> None:
 @MODALITY
 @output_options
 def compact(*, db: str | None, modality: str | None, format_: str) -> None:
-    """Merge small segments and drop removed rows."""
+    """Merge small segments and drop removed rows.
+
+    Templates that were deleted, or replaced by an update, are gone from the
+    files of the index then.
+    """
     with open_database(db) as database:
         _show(database.index_compact(modality), format_)
 

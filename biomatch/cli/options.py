@@ -243,4 +243,4 @@ def open_database(db: str | None, *, create: bool = False, **settings: Any) -> "
         raise DatabaseError(f"{named}: there is no such database; 'biomatch enrol' creates one")
     root = click.get_current_context().find_root().obj or {}
     settings["as_owner"] = settings.get("as_owner") or root.get("as_owner")
-    return biomatch.open(named, **settings)
+    return biomatch.open(named, create=create, **settings)

@@ -27,6 +27,20 @@ __all__ = ["Store", "Writer", "now"]
 BUSY_SECONDS = 60
 """How long a writer waits for another writer."""
 
+CONNECT_SECONDS = 10
+"""How long a PostgreSQL server may take to answer, unless the URL says ``connect_timeout``."""
+
+
+REMEDIES = {
+    "readonly database": "give the right to write the file and its folder, which searches need too",
+    "unable to open": "check that the file and its folder may be read and written",
+    "database is locked": "another program holds it: try again, or end that one",
+    "lock timeout": "another program holds it: try again, or end that one",
+    "malformed": "restore a backup",
+    "not a database": "name another file",
+}
+"""What to do about the messages of SQLite and PostgreSQL."""
+
 
 def now() -> str:
     """Time stamp of records: UTC, ISO 8601, milliseconds."""
@@ -131,10 +145,7 @@ class Store:
 
     def _connectable(self, create: bool) -> sa.Engine:
         if self.location.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
-            url = "postgresql+psycopg:" + self.location.split(":", 1)[1]
-            engine = sa.create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
-            self.location = engine.url.render_as_string(hide_password=True)
-            return engine
+            return self._postgres_engine()
         if self.location == ":memory:":
             self._temporary = tempfile.TemporaryDirectory(prefix="biomatch-")
             self.path = Path(self._temporary.name) / "memory.db"
@@ -144,11 +155,41 @@ class Store:
             raise DatabaseError(
                 f"'{self.location}' is neither a file nor a sqlite:/// or postgresql:// URL"
             )
-        if not create and not self.path.exists():
+        if self.path.is_dir():
+            raise DatabaseError(f"{self.path}: is a folder, not a database; name a file in it")
+        if not create and self._temporary is None and not self.path.exists():
             raise DatabaseError(f"no database at {self.path}; create it by enrolling")
         if not self.path.parent.is_dir():
             raise DatabaseError(f"cannot create {self.path}: its folder does not exist")
         return self._sqlite_engine(self.path)
+
+    def _postgres_engine(self) -> sa.Engine:
+        try:
+            url = sa.make_url("postgresql+psycopg:" + self.location.split(":", 1)[1])
+        except (sa.exc.ArgumentError, ValueError) as error:
+            # The address itself is not repeated: it may hold a password.
+            raise DatabaseError(
+                "the PostgreSQL address cannot be read; it looks like "
+                "postgresql://user@host:5432/database"
+            ) from error
+        self.location = url.render_as_string(hide_password=True)
+        patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
+        try:
+            engine = sa.create_engine(
+                url, connect_args=patience, pool_size=8, max_overflow=32, pool_pre_ping=True
+            )
+        except ImportError as error:
+            raise DatabaseError(
+                "the PostgreSQL driver is not installed; install biomatch[postgres]"
+            ) from error
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            limit = f"SET LOCAL lock_timeout = {round(BUSY_SECONDS * 1000)}"
+            if connection.get_execution_options().get("writing", False):
+                connection.exec_driver_sql(limit)
+
+        return engine
 
     def _sqlite_engine(self, path: Path) -> sa.Engine:
         engine = sa.create_engine(
@@ -167,6 +208,7 @@ class Store:
                 "journal_mode=WAL",
                 f"synchronous={durability}",
                 "foreign_keys=ON",
+                "secure_delete=ON",  # what is deleted is overwritten, not only forgotten
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
 
@@ -220,16 +262,17 @@ class Store:
                 yield writer
                 writer.finish()
         except sa.exc.DBAPIError as error:
-            raise self._explained(error) from error
+            raise self._explained(error, "; nothing of this step was kept") from error
 
     def _writer(self, connection: Connection) -> Writer:
         row = connection.execute(select(schema.state).with_for_update()).one()
         length = connection.execute(select(sa.func.max(schema.audit.c.seq))).scalar() or 0
         return Writer(connection, row.generation, row.audit_head, length)
 
-    def _explained(self, error: sa.exc.DBAPIError) -> DatabaseError:
+    def _explained(self, error: sa.exc.DBAPIError, outcome: str = "") -> DatabaseError:
         cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "unknown"
-        return DatabaseError(f"database {self.location}: {cause}; nothing of this step was kept")
+        remedy = next((f"; {said}" for words, said in REMEDIES.items() if words in cause), "")
+        return DatabaseError(f"database {self.location}: {cause}{outcome}{remedy}")
 
     def generation(self) -> int:
         """Last key of the last committed transaction."""

@@ -79,6 +79,11 @@ class FaceGallery:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def dated(self) -> str:
+        """What earlier software did not write and would make searches faster; empty = nothing."""
+        return "" if self.index.whole else "the 8-bit copy of the vectors"
+
     def shortlist(
         self,
         probes: Sequence[FaceTemplate],

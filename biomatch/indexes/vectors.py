@@ -145,6 +145,11 @@ class VectorIndex:
         """True when every search is an exact scan."""
         return self._coarse is None
 
+    @property
+    def whole(self) -> bool:
+        """False when earlier software wrote a PQ index without the 8-bit values."""
+        return self.exact or self._fine is not None
+
     def search(
         self, queries: Floats, k: int, *, allowed: Mask | None = None, exact: bool = False
     ) -> tuple[Floats, Rows]:

@@ -60,6 +60,7 @@ def enrol(
             else:
                 outcome.done += 1
                 outcome.templates += sum(not receipt.duplicate for receipt in result)
+                outcome.alerts += sum(len(receipt.alerts) for receipt in result)
             advance(1)
     return outcome
 

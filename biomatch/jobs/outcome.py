@@ -49,12 +49,15 @@ class Outcome:
         Templates enrolled, or candidate lists written: a table of profiles gives several.
     incomplete
         Searches that did not see the whole gallery.
+    alerts
+        Alerts that enrolments raised.
     """
 
     done: int = 0
     skipped: int = 0
     templates: int = 0
     incomplete: int = 0
+    alerts: int = 0
     failures: list[Failure] = field(default_factory=list)
 
     @property

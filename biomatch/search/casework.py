@@ -13,6 +13,7 @@ from biomatch.database import Writer, schema
 from biomatch.database.audit import canonical
 from biomatch.database.store import now
 from biomatch.errors import DuplicateError, OptionError, RecordError
+from biomatch.search.records import numbered
 from biomatch.types import Candidate, CandidateList, Coverage
 
 __all__ = [
@@ -298,9 +299,7 @@ def search_key(search: str) -> int:
     RecordError
         It is not one.
     """
-    if not search.startswith("q") or not search[1:].isdecimal():
-        raise RecordError(f"'{search}' is no search id; they look like q42")
-    return int(search[1:])
+    return numbered(search, "q", "search")
 
 
 def _checked_search(connection: Connection, search: str | None, subject: str) -> int | None:

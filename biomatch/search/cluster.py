@@ -1,9 +1,8 @@
 """Searching on a Ray cluster: actors own segments, on one machine or many.
 
-Ray is an optional extra (``biomatch[cluster]``). Anybody who can reach a Ray port can run code
-there, so clusters are started and joined with token authentication on, and with dashboard and
-usage statistics off. The token is read from ``RAY_AUTH_TOKEN``; without one a fresh token is
-drawn, which confines the cluster to this process and its children.
+Ray is an optional extra (``biomatch[cluster]``). Clusters are started and joined with token
+authentication on, and with dashboard and usage statistics off (see `biomatch.search.node`); one
+that this process starts for itself is confined to it and its children if there is no token.
 
 Every node must see the index folder under the same path (a shared folder); the SQL database is
 only needed where `biomatch.open` runs.
@@ -12,57 +11,26 @@ only needed where `biomatch.open` runs.
 import contextlib
 import os
 import pickle
-import secrets
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
-from biomatch.errors import OptionError
+from biomatch.errors import DamagedIndexError, OptionError
 from biomatch.search.index import PartView
-from biomatch.search.pool import Answer, Request, answered, packed, requested, shares_of
+from biomatch.search.node import check_address, ray_module
+from biomatch.search.pool import Answer, Request, answered, packed, replaced, requested, shares_of
 from biomatch.search.scan import Found, Job, scan
 
-__all__ = ["RayExecutor", "down", "moves", "secure", "status", "up"]
+__all__ = ["RayExecutor", "moves"]
 
 NODES_SECONDS = 5.0
 """Seconds between two looks at which nodes there are."""
 
 Share = Sequence[tuple[int, PartView]]
 """Parts for one actor, each with its place in the view."""
-
-SECURE = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-
-
-def secure() -> dict[str, str]:
-    """Environment of every Ray process that we start."""
-    os.environ.update(SECURE)
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    return dict(os.environ)
-
-
-def _ray() -> ModuleType:
-    """Import Ray with its settings in place.
-
-    Raises
-    ------
-    OptionError
-        It is not installed.
-    """
-    secure()
-    try:
-        import ray
-    except ImportError as error:
-        raise OptionError("Ray is not installed; install biomatch[cluster]") from error
-    module: ModuleType = ray
-    return module
 
 
 class _Shard:
@@ -124,13 +92,15 @@ class RayExecutor:
     Raises
     ------
     OptionError
-        Ray is not installed, or there is no cluster at `address`.
+        Ray is not installed, there is no cluster at `address`, or its token is another.
     """
 
     def __init__(
         self, count: int, *, address: str | None = None, deadline: float | None = None
     ) -> None:
-        self._ray: Any = _ray()
+        if address is not None:
+            check_address(address)
+        self._ray: Any = ray_module(joining=address is not None)
         self._deadline = deadline
         self._lock = threading.Lock()
         self._number = 0
@@ -145,8 +115,9 @@ class RayExecutor:
                 runtime_env={"env_vars": paths},
                 **here,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise OptionError(f"no Ray cluster at {address}: {error}") from error
+        except (OSError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
+            where = f"no Ray cluster at {address}" if address else "Ray does not start"
+            raise OptionError(f"{where}: {error}") from error
         self._nodes = self._living()
         self._looked = time.monotonic()
         homes = sorted(self._nodes)
@@ -199,6 +170,10 @@ class RayExecutor:
                     answers[owner] = pickle.loads(self._ray.get(reference))  # noqa: S301
                 except self._ray.exceptions.RayActorError:
                     self._left(owner)
+                    answers[owner] = _here(shares[owner], job)
+                except DamagedIndexError:
+                    if not replaced(shares[owner]):
+                        raise
                     answers[owner] = _here(shares[owner], job)
             if end is not None and time.monotonic() >= end:
                 break
@@ -321,41 +296,3 @@ def moves(homes: Sequence[str], nodes: Sequence[str]) -> dict[int, str]:
 def _spread(guests: Mapping[str, Sequence[int]]) -> int:
     sizes = [len(actors) for actors in guests.values()]
     return max(sizes) - min(sizes)
-
-
-def up(*, address: str | None = None, port: int = 6379, cpus: int | None = None) -> str:
-    """Start a head node on this machine, or join this machine to the cluster at `address`.
-
-    Returns
-    -------
-    str
-        What Ray says, with the address for others to join.
-    """
-    where = [f"--address={address}"] if address else ["--head", f"--port={port}"]
-    more = [] if address else ["--include-dashboard=false"]
-    count = [f"--num-cpus={cpus}"] if cpus else []
-    return _command("start", *where, *more, *count)
-
-
-def status(address: str | None = None) -> str:
-    """Return Ray's own report on nodes and resources."""
-    return _command("status", *([f"--address={address}"] if address else []))
-
-
-def down() -> str:
-    """Stop the Ray processes of this machine."""
-    return _command("stop")
-
-
-def _command(*words: str) -> str:
-    _ray()
-    done = subprocess.run(  # noqa: S603 - our own fixed words
-        [sys.executable, "-m", "ray.scripts.scripts", *words],
-        env=secure(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise OptionError(f"ray {words[0]}: {(done.stderr or done.stdout).strip()[-400:]}")
-    return done.stdout

@@ -296,7 +296,7 @@ class Database:
         ]
         with self.store.write() as writer:
             check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
-            receipts = enrol(writer, entries, actor=actor, purpose=purpose)
+            receipts = enrol(writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner)
         return tuple(self._watched(receipts))
 
     def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
@@ -377,7 +377,9 @@ class Database:
         try:
             with self.store.write() as writer:
                 check_homes(writer.connection, {e.gallery for e in entries}, self.as_owner)
-                receipts = enrol(writer, entries, actor=actor, purpose=purpose)
+                receipts = enrol(
+                    writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner
+                )
             return list(self._watched(receipts))
         except (DuplicateError, OptionError, SharingError) as error:
             if len(entries) == 1:
@@ -649,6 +651,9 @@ class Database:
         with self.store.read() as connection:
             return connection.execute(query).first() is not None
 
+    def _who(self) -> str:
+        return "no" if self.as_owner is None else f"{self.as_owner} has no"
+
     def _mine(self) -> sa.ColumnElement[bool]:
         if self.as_owner is None:
             return sa.true()
@@ -660,21 +665,21 @@ class Database:
         Raises
         ------
         RecordError
-            No such subject.
-        SharingError
-            It belongs to another owner.
+            No such subject, or not the owner's when opened as one.
         """
         with self.store.read() as connection:
-            row = find_subject(connection, subject)
-            self._own(row)
+            row = self._own(connection, subject)
             return next(subjects(connection, [row.key]))
 
-    def _own(self, row: sa.Row[Any]) -> None:
-        if self.as_owner is not None and row.owner != self.as_owner:
-            raise SharingError(
-                f"subject '{row.id}' belongs to {row.owner or 'the operator'}, not to "
-                f"{self.as_owner}; ask its owner"
-            )
+    def _own(self, connection: sa.Connection, subject: str) -> sa.Row[Any]:
+        """Row of a subject; another owner's is not told from one that is not there."""
+        if self.as_owner is None:
+            return find_subject(connection, subject)
+        mine = (schema.subjects.c.id == subject) & self._mine()
+        row = connection.execute(select(schema.subjects).where(mine)).first()
+        if row is None:
+            raise RecordError(f"{self.as_owner} has no subject '{subject}' in the database")
+        return row
 
     def sample(self, sample: str) -> tuple[Subject, SampleRecord]:
         """Return one sample and its subject.
@@ -682,21 +687,18 @@ class Database:
         Raises
         ------
         RecordError
-            No such sample.
-        SharingError
-            It belongs to another owner.
+            No such sample, or not the owner's when opened as one.
         """
         key = key_of(sample)
         with self.store.read() as connection:
             found = connection.execute(
-                select(schema.samples.c.subject_key).where(schema.samples.c.key == key)
+                select(schema.subjects.c.key)
+                .join(schema.samples, schema.samples.c.subject_key == schema.subjects.c.key)
+                .where(schema.samples.c.key == key, self._mine())
             ).scalar()
             if found is None:
-                raise RecordError(f"no sample '{sample}' in the database")
+                raise RecordError(f"{self._who()} sample '{sample}' in the database")
             person = next(subjects(connection, [found]))
-        owner = self.as_owner
-        if owner is not None and person.owner != owner:
-            raise SharingError(f"sample '{sample}' belongs to another owner than {owner}")
         return person, next(record for record in person.samples if record.id == sample)
 
     def template(self, sample: str) -> Any:
@@ -749,8 +751,7 @@ class Database:
 
             values["metadata"] = json.dumps(dict(changes["metadata"]), default=str)
         with self.store.write() as writer:
-            row = find_subject(writer.connection, subject)
-            self._own(row)
+            row = self._own(writer.connection, subject)
             writer.connection.execute(
                 sa.update(schema.subjects).where(schema.subjects.c.key == row.key).values(**values)
             )
@@ -777,9 +778,7 @@ class Database:
         Raises
         ------
         RecordError
-            One of them does not exist.
-        SharingError
-            One of them belongs to another owner.
+            One of them does not exist, or is not the owner's when opened as one.
         """
         with self.store.write() as writer:
             people, samples = self._named(writer.connection, ids)
@@ -817,26 +816,24 @@ class Database:
         people: dict[str, sa.Row[Any]] = {}
         for start in range(0, len(ids), 500):
             query = select(schema.subjects).where(
-                schema.subjects.c.id.in_(list(ids[start : start + 500]))
+                schema.subjects.c.id.in_(list(ids[start : start + 500])), self._mine()
             )
             people.update({row.id: row for row in connection.execute(query)})
         samples = []
         for name in ids:
             if name in people:
-                self._own(people[name])
                 continue
             try:
                 key = key_of(name)
             except RecordError as error:
-                raise RecordError(f"no subject '{name}' in the database") from error
+                raise RecordError(f"{self._who()} subject '{name}' in the database") from error
             owner = connection.execute(
-                select(schema.subjects)
+                select(schema.subjects.c.key)
                 .join(schema.samples, schema.samples.c.subject_key == schema.subjects.c.key)
-                .where(schema.samples.c.key == key)
+                .where(schema.samples.c.key == key, self._mine())
             ).first()
             if owner is None:
-                raise RecordError(f"no subject or sample '{name}' in the database")
-            self._own(owner)
+                raise RecordError(f"{self._who()} subject or sample '{name}' in the database")
             samples.append(key)
         return [row.key for row in people.values()], samples
 
@@ -916,7 +913,7 @@ class Database:
         with self.store.write() as writer:
             check_rights(all_galleries(writer.connection), gallery, self.as_owner)
             for subject in subjects:
-                self._own(find_subject(writer.connection, subject))
+                self._own(writer.connection, subject)
             enlist(writer, gallery, subjects, on=on)
             writer.audit(
                 "enlist" if on else "delist",
@@ -1062,9 +1059,13 @@ class Database:
             The same examiner concluded on it before.
         RecordError
             The search had no such candidate.
+        SharingError
+            Case or search are another owner's.
         """
         if conclusion not in set(Conclusion):
             raise OptionError(f"conclusion is '{conclusion}'; use {', '.join(Conclusion)}")
+        if search is not None:
+            self._own_search(search)
         with self.store.write() as writer:
             self._case(writer, case)
             decision = decide(
@@ -1110,10 +1111,13 @@ class Database:
         RecordError
             No such search.
         """
-        if self.as_owner is not None and search not in {one.id for one in self.searches()}:
-            raise SharingError(f"search '{search}' is not one of {self.as_owner}'s")
+        self._own_search(search)
         with self.store.read() as connection:
             return stored_answer(connection, search)
+
+    def _own_search(self, search: str) -> None:
+        if self.as_owner is not None and search not in {one.id for one in self.searches()}:
+            raise SharingError(f"search '{search}' is not one of {self.as_owner}'s")
 
     # Comparison and dedup
 

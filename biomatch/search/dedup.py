@@ -1,6 +1,7 @@
 """Finding subjects that were enrolled twice: every record of a gallery against all others."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from sqlalchemy import Connection, Row, select
 from biomatch.database import Store, Writer, schema
 from biomatch.database.audit import canonical
 from biomatch.database.store import now
-from biomatch.errors import RecordError
+from biomatch.errors import OptionError, RecordError
 from biomatch.search import registry
 from biomatch.search.filters import Scope
 from biomatch.search.index import View
+from biomatch.search.records import numbered
 from biomatch.search.searcher import Query, Searcher
 from biomatch.search.sources import Extracted
 from biomatch.types import Sample
@@ -74,6 +76,8 @@ def dedup(
     Pairs and position are committed together, a block at a time, so a killed job goes on with
     the block it was in. A job with the same parameters that is not done is taken up again.
     """
+    if math.isnan(log10_lr):
+        raise OptionError("the lowest log10 LR of a pair is not a number")
     parameters = canonical(
         {
             "modality": modality,
@@ -227,7 +231,7 @@ def _count(store: Store, job: int) -> int:
 
 def pairs(connection: Connection, job: str) -> Iterator[Pair]:
     """Yield a job's pairs, most alike first."""
-    key = int(job[1:]) if job.startswith("j") and job[1:].isdecimal() else -1
+    key = numbered(job, "j", "dedup job")
     _row(connection, key)
     columns = schema.pairs.c
     query = select(schema.pairs).where(columns.job_key == key)

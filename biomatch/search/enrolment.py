@@ -124,15 +124,17 @@ def enrol(
     *,
     actor: str | None = None,
     purpose: str | None = None,
+    as_owner: str | None = None,
 ) -> list[Enrolled]:
     """Write all entries, or none.
 
     Raises
     ------
     DuplicateError
-        A subject's owner, sex, year of birth or category differs from the record's.
+        A subject's owner, sex, year of birth or category differs from the record's, or the
+        record is not that of `as_owner`, who enrols.
     """
-    batch = _Batch(writer)
+    batch = _Batch(writer, as_owner)
     receipts = [batch.add(entry) for entry in entries]
     batch.write()
     for entry, receipt in zip(entries, receipts, strict=True):
@@ -157,8 +159,9 @@ def enrol(
 class _Batch:
     """Rows of one enrolment, gathered to be inserted table by table."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, as_owner: str | None) -> None:
         self.writer = writer
+        self.as_owner = as_owner
         self.at = now()
         self.pending: dict[str, dict[str, Any]] = {}
         self.samples: list[dict[str, Any]] = []
@@ -246,6 +249,10 @@ class _Batch:
             select(schema.subjects).where(schema.subjects.c.id == name)
         ).first()
         if row is not None:
+            if self.as_owner not in {None, row.owner}:
+                raise DuplicateError(
+                    f"the id '{name}' is taken, and not {self.as_owner}'s; enrol under another id"
+                )
             _reconcile(self.writer, row, entry.person)
             self.keys[name] = row.key
             return name, row.key

@@ -1,6 +1,8 @@
 """Galleries: who owns them, with whom they are shared, which are watched or unsolved."""
 
 import dataclasses
+import math
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +103,10 @@ def put(writer: Writer, name: str, listed: Iterable[str] | None, values: dict[st
     for setting, words in (("sharing", SHARING), ("disclosure", DISCLOSURE)):
         if setting in values and values[setting] not in words:
             raise OptionError(f"{setting} is '{values[setting]}'; use {', '.join(words)}")
+    if not math.isfinite(values.get("alert_log10_lr", 0.0)):
+        raise OptionError(f"the lowest log10 LR of an alert is {values['alert_log10_lr']}")
+    if values.get("hook"):
+        _check_hook(values["hook"])
     table = schema.galleries
     known = writer.connection.execute(select(table.c.name).where(table.c.name == name)).first()
     if known is None:
@@ -112,6 +118,18 @@ def put(writer: Writer, name: str, listed: Iterable[str] | None, values: dict[st
         writer.insert(
             schema.listed, [{"gallery": name, "owner": owner} for owner in sorted(set(listed))]
         )
+
+
+def _check_hook(hook: str) -> None:
+    """Refuse a command line that could not even be split into words when an alert comes."""
+    if hook.startswith(("https://", "http://")):
+        return
+    try:
+        words = shlex.split(hook)
+    except ValueError as error:
+        raise OptionError(f"hook '{hook}' is no command line: {error}") from error
+    if not words:
+        raise OptionError("the hook is blank; leave it out, or name a command or an address")
 
 
 def enlist(writer: Writer, gallery: str, subjects: Sequence[str], *, on: bool) -> None:
@@ -144,15 +162,21 @@ def redacted(
     if all(candidate.owner == owner for candidate in answer):
         return answer
     shown = [_shown(connection, candidate, owner, disclosed) for candidate in answer]
-    return dataclasses.replace(answer, candidates=tuple(shown))
+    left = [candidate for candidate in shown if candidate is not None]
+    ranked = [dataclasses.replace(one, rank=rank) for rank, one in enumerate(left, start=1)]
+    return dataclasses.replace(answer, candidates=tuple(ranked))
 
 
 def _shown(
     connection: Connection, candidate: Candidate, owner: str, disclosed: frozenset[str]
-) -> Candidate:
+) -> Candidate | None:
+    """Return what `owner` may see of a candidate; None when the record was deleted meanwhile."""
     if candidate.owner == owner:
         return candidate
-    person = find_subject(connection, candidate.subject)
+    table = schema.subjects
+    person = connection.execute(select(table).where(table.c.id == candidate.subject)).first()
+    if person is None:
+        return None
     homes = connection.execute(
         select(schema.samples.c.gallery).where(schema.samples.c.key == key_of(candidate.sample))
     ).scalars()

@@ -126,6 +126,8 @@ class IndexStatus:
         Size of the segments on disk.
     problems
         What is wrong, one sentence each; empty = sound.
+    advice
+        What would make searches faster, one sentence each that names the command.
     """
 
     modality: str
@@ -137,6 +139,7 @@ class IndexStatus:
     removed: int
     bytes: int
     problems: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -168,6 +171,7 @@ class Index:
         self._catalog = Catalog()
         self._view = View(generation=-1)
         self._marks: tuple[int, int] = (-1, -1)
+        self._stamp = -1  # when the folder was last seen to hold all that we have mapped
         self._patience = 0  # rows of the delta before sealing is tried again after a failure
         self._spanned: tuple[tuple[Part, ...], NDArray[np.int64]] = ((), np.empty(0, np.int64))
 
@@ -176,9 +180,11 @@ class Index:
         with self.store.read() as connection:
             generation, marks = rows.watermarks(connection, self.modality.name)
         view = self._view
-        if view.generation >= generation:
+        if view.generation >= generation and not self._left_behind(view):
             return view
         with self._lock:
+            if self._left_behind(self._view):
+                self._follow()
             if self._view.generation < generation:
                 if self._view.generation >= 0 and marks == self._marks:
                     # Other records changed, or only searches were written down.
@@ -187,6 +193,31 @@ class Index:
                     self._catch_up(generation)
                     self._marks = marks
             return self._view
+
+    def _left_behind(self, view: View) -> bool:
+        """Whether another process wrote other segments in place of some that we have mapped."""
+        try:
+            stamp = self.root.stat().st_mtime_ns
+        except OSError:
+            return False
+        if stamp == self._stamp:
+            return False
+        folders = [part.part.folder for part in view.parts]
+        if any(folder is not None and not folder.exists() for folder in folders):
+            return True
+        self._stamp = stamp
+        return False
+
+    def _follow(self) -> None:
+        """Map what another process wrote, unless it still writes; what we have does until then."""
+        with locked(self.root, wait=False) as mine:
+            if not mine or not read_catalog(self.root).segments:
+                return
+            try:
+                self._adopt()
+            except DamagedIndexError as error:
+                self.repairs.append(str(error))
+                self._stamp = self.root.stat().st_mtime_ns  # not again before it changes
 
     def _catch_up(self, generation: int) -> None:
         if self._view.generation < 0:
@@ -421,7 +452,7 @@ class Index:
             self._merge(_small(self._sealed))
 
     def compact(self) -> None:
-        """Merge small segments and those with many removed rows."""
+        """Merge small segments, and write those anew that still hold removed rows."""
         self.view()
         with self._lock, locked(self.root, wait=True), self._writing():
             if read_catalog(self.root) != self._catalog:
@@ -495,7 +526,22 @@ class Index:
             removed=sum(len(part.part) - part.count for part in sealed),
             bytes=sum(_size(part.part.folder) for part in sealed),
             problems=tuple(problems),
+            advice=tuple(self._advice(sealed)),
         )
+
+    def _advice(self, sealed: Sequence[PartView]) -> Iterator[str]:
+        """Name what segments of earlier software lack."""
+        dated: dict[str, list[PartView]] = {}
+        for view in sealed:
+            dated.setdefault(getattr(view.part.gallery, "dated", ""), []).append(view)
+        for lacking, views in dated.items():
+            if lacking:
+                yield (
+                    f"{len(views)} of {len(sealed)} {self.modality.name} segments "
+                    f"({sum(view.count for view in views):,} records) lack {lacking}, so searches "
+                    "are right but slower than they could be; "
+                    f"`biomatch index rebuild -m {self.modality.name}` adds it"
+                )
 
     def _problems(self, view: View) -> list[str]:
         problems = []
@@ -572,10 +618,13 @@ def _small(sealed: Sequence[PartView]) -> list[PartView]:
 
 
 def _worn(sealed: Sequence[PartView]) -> list[PartView]:
-    """Segments worth writing anew: small ones if there are several, and much-deleted ones."""
+    """Segments to write anew: small ones if there are several, and all with removed rows.
+
+    Not only the much-deleted ones: what was deleted, perhaps by law, is gone from the files then.
+    """
     small = _small(sealed)
     chosen = set(small) if len(small) > 1 else set()
-    chosen |= {view for view in sealed if view.count < 0.8 * len(view.part)}
+    chosen |= {view for view in sealed if view.count < len(view.part)}
     return [view for view in sealed if view in chosen]
 
 

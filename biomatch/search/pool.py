@@ -3,17 +3,19 @@
 The calling process does one share itself instead of only waiting, unless there is a deadline,
 which nobody could hold it to: one process less to wake up. Workers are started by a fork
 server, hold one thread each, and share the segments' pages with one another through the
-operating system. A worker that dies is started again and its part of
-the search is done again, so the answer is complete and identical; the parent does it itself if
-that fails, too. Programs that use the pool need the usual ``if __name__ == "__main__":`` guard
-of `multiprocessing`.
+operating system. A worker that dies is started again and its part of the search is done again,
+so the answer is complete and identical; the parent does it itself if that fails, too. One that
+hangs is killed, which comes to the same. Programs that use the pool need the usual
+``if __name__ == "__main__":`` guard of `multiprocessing`.
 """
 
 import contextlib
 import multiprocessing
 import pickle
+import signal
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -24,18 +26,37 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from biomatch.errors import DamagedIndexError
 from biomatch.search import registry
 from biomatch.search.index import PartView
 from biomatch.search.scan import Found, Job, scan
 from biomatch.search.segments import Part, open_segment
 
-__all__ = ["Answer", "ProcessPool", "Request", "answered", "packed", "requested", "shares_of"]
+__all__ = [
+    "Answer",
+    "ProcessPool",
+    "Request",
+    "answered",
+    "packed",
+    "replaced",
+    "requested",
+    "shares_of",
+]
 
 ATTEMPTS = 3
 """Times that a worker is asked before the parent searches its segments itself."""
 
 BUFFERED = 65_536
 """Bytes that surely fit into a pipe whose reader does not read."""
+
+TICK = 1.0
+"""Seconds between two looks at the worker that is waited for."""
+
+PATIENCE = 20
+"""Looks at which a worker that is waited for may have done nothing before it is killed."""
+
+LONG_PATIENCE = 600
+"""The same where the system does not tell what a process has done."""
 
 Answer = list[list[Found]]
 
@@ -102,6 +123,14 @@ def shares_of(
     return shares
 
 
+def replaced(share: Sequence[tuple[int, PartView]]) -> bool:
+    """Whether another process wrote other segments in place of these, which we still have mapped.
+
+    A worker that had not mapped them before cannot do so any more.
+    """
+    return any(view.part.folder and not view.part.folder.exists() for _, view in share)
+
+
 @dataclass(slots=True)
 class _Worker:
     """The parent's side of one worker process.
@@ -147,7 +176,13 @@ class ProcessPool:
         self._number = 0
         self._owners: dict[str, int] = {}
         self._own = deadline is None and count > 1
+        self._awaited: int | None = None
+        self._end: float | None = None
+        self._closed = threading.Event()
         self._workers = [self._start() for _ in range(count - self._own)]
+        threading.Thread(
+            target=_watch, args=(weakref.ref(self), self._closed), name="biomatch-pool", daemon=True
+        ).start()
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -169,6 +204,7 @@ class ProcessPool:
             self._number += 1
             number = self._number
             end = None if self._deadline is None else time.monotonic() + self._deadline
+            self._end = end
             blob = packed(job) if shares else b""
             for owner, share in shares.items():
                 self._send(owner, share, blob, number, end)
@@ -196,8 +232,10 @@ class ProcessPool:
         message = pickle.dumps(tuple(request), protocol=5)
         worker.unread += len(message)
         # If it died, `_gather` sees the closed pipe and starts another.
+        self._awaited = owner
         with contextlib.suppress(OSError), _not_beyond(end, worker):
             worker.pipe.send_bytes(message)
+        self._awaited = None
 
     def _gather(
         self,
@@ -230,7 +268,12 @@ class ProcessPool:
             try:
                 if end is not None and not pipe.poll(max(0.0, end - time.monotonic())):
                     return None
+                self._awaited = owner
                 answer, self.busy[owner] = _received(pipe, number)
+            except DamagedIndexError:
+                if not replaced(share):
+                    raise
+                return [scan(view, job) for _, view in share]
             except (EOFError, OSError):
                 deaths += 1
                 self._revive(owner)
@@ -238,6 +281,8 @@ class ProcessPool:
                     return None
                 self._send(owner, share, blob, number, end)
                 continue
+            finally:
+                self._awaited = None
             if answer is not None:
                 self._workers[owner].unread = 0
                 return answer
@@ -248,14 +293,82 @@ class ProcessPool:
         self._workers[owner].process.join(timeout=1)
         self._workers[owner] = self._start()
 
+    def look(self, before: "_Look | None") -> "_Look | None":
+        """Look at the worker that a search waits for, and kill it when it hangs.
+
+        Parameters
+        ----------
+        before
+            What the look before found.
+
+        Returns
+        -------
+        _Look or None
+            What this one found; None when no worker is waited for.
+        """
+        owner, number, end = self._awaited, self._number, self._end
+        if owner is None:
+            return None
+        process = self._workers[owner].process
+        done = _done_by(process.pid or 0)
+        same = before is not None and before[:3] == (process.pid, number, done)
+        idle = before.idle + 1 if before is not None and same else 0
+        patience = LONG_PATIENCE if done is None else PATIENCE
+        late = end is not None and time.monotonic() > end + TICK
+        if late or idle >= patience:
+            # Whoever waits for it sees the closed pipe.
+            process.kill()
+        return _Look(process.pid or 0, number, done, idle)
+
     def close(self) -> None:
         """Stop the workers."""
+        self._closed.set()
         for worker in self._workers:
             worker.pipe.close()
         for worker in self._workers:
             worker.process.join(timeout=5)
             if worker.process.is_alive():
                 worker.process.kill()
+
+
+class _Look(NamedTuple):
+    """What was seen of a worker that is waited for.
+
+    Attributes
+    ----------
+    pid, number
+        Its process, and the search.
+    done
+        Processor time that it has used, in the system's units; None = not known.
+    idle
+        Looks since this last grew.
+    """
+
+    pid: int
+    number: int
+    done: int | None
+    idle: int
+
+
+def _watch(pool: "weakref.ref[ProcessPool]", closed: threading.Event) -> None:
+    """Look after the workers of a pool from time to time, for as long as there is the pool."""
+    found: _Look | None = None
+    while not closed.wait(TICK):
+        here = pool()
+        if here is None:
+            return
+        found = here.look(found)
+        del here
+
+
+def _done_by(pid: int) -> int | None:
+    """Processor time that a process has used so far, in ticks; None where Linux does not tell."""
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = facts.rpartition(")")[2].split()  # proc(5); the name before it may hold blanks
+    return int(fields[11]) + int(fields[12])
 
 
 @contextlib.contextmanager
@@ -287,6 +400,8 @@ def _received(pipe: Connection, number: int) -> tuple[Answer | None, float]:
 
 def _serve(pipe: Connection) -> None:
     """Answer requests until the parent closes the pipe."""
+    # Ctrl-C reaches all processes of a terminal; the parent decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     segments: dict[str, Part] = {}
     alive: dict[str, NDArray[np.bool_] | None] = {}
     while True:

@@ -29,7 +29,8 @@ class IndexRecall:
     same_first
         Share of probes whose best candidate (other than the probe's own subject) is the same.
     recall
-        Share of the exhaustive searches' first ten such candidates that the normal ones list.
+        Share of the exhaustive searches' first ten such candidates that the normal ones list;
+        1 when there are none to be found.
     penetration
         Mean share of the gallery that the normal searches compared exactly.
     """
@@ -59,11 +60,12 @@ def measure(
         (len(set(_others(e, n)) & set(_others(f, n))), len(_others(e, n)))
         for f, e, n in zip(fast, exact, names, strict=True)
     ]
+    wanted = sum(count for _, count in kept)
     return IndexRecall(
         modality=modality,
         probes=len(chosen),
         same_first=sum(first) / len(first),
-        recall=sum(hit for hit, _ in kept) / max(1, sum(count for _, count in kept)),
+        recall=sum(hit for hit, _ in kept) / wanted if wanted else 1.0,
         penetration=sum(f.penetration for f in fast) / len(fast),
     )
 

@@ -10,9 +10,21 @@ from sqlalchemy import Connection, Row, select
 from biomatch.database import schema
 from biomatch.errors import RecordError
 
-__all__ = ["Enrolled", "Rejected", "SampleRecord", "Subject", "find_subject", "key_of", "subjects"]
+__all__ = [
+    "Enrolled",
+    "Rejected",
+    "SampleRecord",
+    "Subject",
+    "find_subject",
+    "key_of",
+    "numbered",
+    "subjects",
+]
 
 BLOCK = 500
+
+DIGITS = 18
+"""Most digits of a key: keys are 64-bit numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +144,21 @@ def key_of(sample_id: str) -> int:
     RecordError
         It is not one.
     """
-    if not sample_id.startswith("s") or not sample_id[1:].isdecimal():
-        raise RecordError(f"'{sample_id}' is no sample id; they look like s42")
-    return int(sample_id[1:])
+    return numbered(sample_id, "s", "sample")
+
+
+def numbered(name: str, letter: str, what: str) -> int:
+    """Return the key behind an identifier made of a letter and a number.
+
+    Raises
+    ------
+    RecordError
+        It is not one, or has more digits than any key.
+    """
+    number = name.removeprefix(letter)
+    if number == name or not (number.isascii() and number.isdecimal()) or len(number) > DIGITS:
+        raise RecordError(f"'{name}' is no {what} id; they look like {letter}42")
+    return int(number)
 
 
 def find_subject(connection: Connection, subject_id: str) -> Row[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomatch.errors import DamagedIndexError
+from biomatch.errors import BiomatchError, DamagedIndexError, DatabaseError
 from biomatch.search.columns import Columns, Record
 from biomatch.search.filters import Scope
 from biomatch.types import Gallery, Modality
@@ -108,16 +108,45 @@ class Part:
 
 
 def build_part(modality: Modality[Any], model_id: str, records: Sequence[Record]) -> Part:
-    """Pack records of one model into a chunk in memory."""
+    """Pack records of one model into a chunk in memory.
+
+    Raises
+    ------
+    DatabaseError
+        A template is not what was enrolled; the message names its sample.
+    """
     return Part(
         name=f"memory-{uuid.uuid4().hex[:12]}",
         modality=modality.name,
         model_id=model_id,
-        gallery=modality.build([record.blob for record in records]),
+        gallery=_packed(modality, records),
         columns=Columns.of(records),
         records=records,
         weight=sum([len(record.blob) for record in records]),
     )
+
+
+def _packed(modality: Modality[Any], records: Sequence[Record]) -> Gallery[Any]:
+    fault: BiomatchError
+    try:
+        gallery = modality.build([record.blob for record in records])
+        if len(gallery) == len(records):
+            return gallery
+        fault = DatabaseError(
+            f"{modality.name}: {len(records)} templates gave {len(gallery)} rows of the index"
+        )
+    except BiomatchError as error:
+        fault = error
+    for record in records:
+        try:
+            modality.loads(record.blob)
+        except BiomatchError as error:
+            name = f"s{record.sample}"
+            raise DatabaseError(
+                f"the {modality.name} template of sample {name} is damaged in the database "
+                f"({error}); restore a backup, or delete {name} and enrol it again"
+            ) from error
+    raise fault
 
 
 def seal(part: Part, root: Path, anchor: Anchor) -> str:

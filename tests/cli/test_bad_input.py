@@ -220,12 +220,16 @@ def test_wrong_use(
     assert "Traceback" not in result.output
 
 
-def test_what_ray_says_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from biomatch.errors import OptionError
-
-    def status(_address: str | None) -> str:
-        raise OptionError("ray status: Traceback:\n  File x\nRpcError: timed out")
-
-    monkeypatch.setattr("biomatch.search.cluster.status", status)
-    result = run("cluster", "status")
-    assert (result.exit_code, result.stderr) == (2, "Error: ray status: RpcError: timed out\n")
+def test_only_enrolment_makes_a_database(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "nothing.db"
+    for location in (path, f"sqlite:///{path}"):
+        for command in (
+            ("index", "status"),
+            ("audit", "verify"),
+            ("list",),
+            ("delete", "x", "--yes"),
+        ):
+            told = run(*command, "--db", location)
+            assert told.exit_code == 3
+            assert "no such database" in told.stderr or "no database at" in told.stderr
+    assert list(tmp_path.iterdir()) == []

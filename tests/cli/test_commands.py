@@ -434,10 +434,11 @@ def test_alerts_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) -> None
     person = fixtures / "faces" / "gallery" / "collins.jpg"
     run("gallery", "set", "arrivals", "--watched", "yes", "--alert", "1", "--db", path)
     assert run("case", "file", "K-1", probe, "-m", "face", "--db", path).exit_code == 0
-    run(
+    done = run(
         "enrol", person, "-m", "face", "--subject", "collins", "--gallery", "arrivals",
         "--db", path,
     )  # fmt: skip
+    assert "1 alerts: somebody may solve a case" in done.stderr
     told = run("gallery", "alerts", "--case", "K-1", "--db", path, "--format", "json")
     (alert,) = json.loads(told.stdout)
     assert (alert["subject"], alert["gallery"]) == ("collins", "arrivals")

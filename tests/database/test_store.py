@@ -1,6 +1,8 @@
 """Migrations, transactions, and the audit chain."""
 
+import socket
 import sqlite3
+import time
 import uuid
 from pathlib import Path
 
@@ -71,6 +73,67 @@ def test_a_newer_database_is_left_alone(tmp_path: Path):
     with pytest.raises(DatabaseError, match="upgrade biomatch"):
         Store(path)
     assert set(STEPS) == set(range(1, LATEST + 1))
+
+
+@pytest.mark.parametrize("rest", ["//u:secret@:::", "//u:secret@[::1", "//u:secret@h:port/x"])
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(rest: str):
+    with pytest.raises(DatabaseError, match=r"postgresql://user@host:5432/database") as caught:
+        Store(f"postgresql:{rest}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_named_without_the_password():
+    with pytest.raises(DatabaseError, match=r"//u:\*\*\*@127\.0\.0\.1:1/x: .*refused") as caught:
+        Store("postgresql://u:secret@127.0.0.1:1/x")
+    assert "secret" not in str(caught.value)
+    assert "nothing of this step" not in str(caught.value)
+
+
+def test_a_folder_is_no_database(tmp_path: Path):
+    for location in (str(tmp_path), f"sqlite:///{tmp_path}"):
+        with pytest.raises(DatabaseError, match="is a folder"):
+            Store(location)
+
+
+def test_a_locked_database_is_read_and_not_written(empty: tuple[str, sa.Engine], monkeypatch):
+    monkeypatch.setattr("biomatch.database.store.BUSY_SECONDS", 0.2)
+    location, engine = empty
+    hold = (
+        "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "SELECT * FROM state FOR UPDATE"
+    )
+    with Store(location) as store:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            if engine.dialect.name == "postgresql":
+                other.exec_driver_sql("BEGIN")
+            other.exec_driver_sql(hold)
+            words = r"lock.*; nothing of this step was kept; .*again"
+            with pytest.raises(DatabaseError, match=words), store.write() as writer:
+                writer.audit("test", {})
+            assert store.check_audit().rows == 0
+            other.exec_driver_sql("ROLLBACK")
+        engine.dispose()
+        with store.write() as writer:
+            writer.audit("test", {})
+        assert store.check_audit().rows == 1
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("biomatch.database.store.CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with pytest.raises(DatabaseError, match="timeout"):
+            Store(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/x")
+        assert time.monotonic() - start < 60
+
+
+def test_a_cut_off_database_is_refused(tmp_path: Path):
+    path = tmp_path / "a.db"
+    with Store(path) as store, store.write() as writer:
+        writer.audit("test", {"text": "x" * 100_000})
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(DatabaseError, match="malformed; restore a backup"):
+        Store(path).check_audit()
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomatch.errors import OptionError
+from biomatch.face.gallery import FaceGallery
 from biomatch.indexes import VectorIndex
 from biomatch.indexes import vectors as module
 
@@ -205,3 +206,22 @@ def test_rounding_errors_are_below_their_greatest():
     off = np.linalg.norm(x.astype(np.float64) - values * steps[:, :1].astype(np.float64), axis=1)
     assert (off < steps[:, 1]).all()
     assert (steps[:, 1] < greatest).all()
+
+
+def test_an_index_saved_before_the_8_bit_values_says_so_and_finds_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FLAT_LIMIT", 0)
+    rows = unit(np.random.default_rng(5), 3000, 32)
+    index = VectorIndex.build(rows, exact=False)
+    index.save(tmp_path)
+    now = VectorIndex.open(tmp_path)
+    for name in ("int8.npy", "steps.npy"):
+        (tmp_path / name).unlink()
+    before = VectorIndex.open(tmp_path)
+    assert VectorIndex.build(rows, exact=True).whole
+    assert index.whole
+    assert now.whole
+    assert not before.whole
+    assert FaceGallery(now, "m").dated == ""
+    assert "8-bit" in FaceGallery(before, "m").dated
+    for found, other in zip(now.search(rows[:20], 5), before.search(rows[:20], 5), strict=True):
+        assert np.array_equal(found, other)

@@ -276,6 +276,11 @@ def test_dedup_keeps_to_the_filters_on_both_sides(opened, codes, flipped):
         assert paired(db, filters=Filters(galleries={"prints"}, sexes={"F"})) == {("a", "b")}
 
 
+def test_a_limit_of_dedup_that_is_no_number_is_refused(opened, codes):
+    with opened() as db, pytest.raises(OptionError, match="not a number"):
+        db.dedup("iris", log10_lr=float("nan"))
+
+
 def test_dedup_finds_all_of_many_copies(opened, codes):
     with opened() as db:
         for i in range(90):  # more than one search's candidates

@@ -120,6 +120,22 @@ def test_what_is_ambiguous_is_asked(opened, tmp_path, codes):
         assert len(db.search(codes[0], modality="iris")) == 0
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "-1", "\u0663", "", "1e3", "999999999"])
+def test_numbers_that_no_record_has_are_said_to_be_unknown(opened, codes, number):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="a")
+        for ask in (
+            lambda: db.sample(f"s{number}"),
+            lambda: db.delete(f"s{number}"),
+            lambda: db.answer(f"q{number}"),
+            lambda: db.decide("c", "a", "exclusion", examiner="x", search=f"q{number}"),
+        ):
+            with pytest.raises(RecordError, match=r"no (subject|sample|search)|has no candidate"):
+                ask()
+        assert "a" in db
+        assert db.cases() == []
+
+
 def test_filters_and_updates(opened, codes):
     with opened() as db:
         for i, code in enumerate(codes):

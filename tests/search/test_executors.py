@@ -1,13 +1,18 @@
 """Threads and worker processes give what the calling thread gives."""
 
+import gc
 import os
 import signal
+import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import biomatch
+from biomatch.search import pool as module
 from biomatch.search.executors import Inline, Threads
 from biomatch.search.pool import ProcessPool
 
@@ -64,6 +69,19 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(world):
             assert _plain(db.search(probe, modality="iris", k=10)) == expected[i]
 
 
+def test_ctrl_c_is_left_to_the_parent(world):
+    path, probes, expected = world
+    pool = ProcessPool(3)
+    with biomatch.open(path) as db:
+        db.use(pool)
+        assert _plain(db.search(probes[0], modality="iris", k=10)) == expected[0]
+        before = pool.pids
+        for pid in before:
+            os.kill(pid, signal.SIGINT)
+        assert _plain(db.search(probes[1], modality="iris", k=10)) == expected[1]
+        assert pool.pids == before
+
+
 def test_a_late_worker_makes_the_answer_incomplete_and_is_waited_for_no_longer(world):
     path, probes, expected = world
     pool = ProcessPool(4)
@@ -114,6 +132,164 @@ def test_a_frozen_worker_cannot_hold_up_a_large_request_beyond_the_deadline(worl
         pool._deadline = 60.0
         again = pool.run(parts, job)
         assert [f[0].keys.tolist() for f in again] == [f[0].keys.tolist() for f in wanted]
+    finally:
+        pool.close()
+
+
+@pytest.fixture
+def large(world):
+    """Segments, and a job whose answer is more than a pipe holds."""
+    path, probes, _ = world
+
+    class Noted(Inline):
+        def run(self, parts, job):
+            self.seen = parts, job
+            return super().run(parts, job)
+
+    with biomatch.open(path) as db:
+        noted = Noted()
+        db.use(noted)
+        db.search(probes[0], modality="iris", k=10)
+        parts, job = noted.seen
+    return parts, replace(job, templates=job.templates * 400)
+
+
+def same(found, wanted):
+    return all(
+        np.array_equal(f.keys, w.keys) and np.array_equal(f.scores, w.scores)
+        for part, other in zip(found, wanted, strict=True)
+        for f, w in zip(part, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("when", ["before the request", "in the answer"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_frozen_worker_is_replaced_and_nothing_is_lost(large, monkeypatch, count, when):
+    parts, job = large
+    monkeypatch.setattr(module, "TICK", 0.1)
+    pool = ProcessPool(count)
+    try:
+        assert same(pool.run(parts, job), Inline().run(parts, job))
+        before = pool.pids
+        frozen = []
+
+        def freeze():
+            if not frozen:
+                frozen.append(before[0])
+                os.kill(before[0], signal.SIGSTOP)
+
+        if when == "in the answer":
+            read = module._received
+
+            def half_read(pipe, number):
+                if not frozen:
+                    assert pipe.poll(60)
+                    freeze()
+                return read(pipe, number)
+
+            monkeypatch.setattr(module, "_received", half_read)
+        else:
+            freeze()
+        assert same(pool.run(parts, job), Inline().run(parts, job))
+        assert frozen == [before[0]]
+        assert pool.pids[0] != before[0]
+        assert pool.pids[1:] == before[1:]
+        assert same(pool.run(parts, job), Inline().run(parts, job))
+    finally:
+        pool.close()
+
+
+def test_a_worker_frozen_in_its_answer_cannot_hold_up_a_search_beyond_the_deadline(
+    large, monkeypatch
+):
+    parts, job = large
+    monkeypatch.setattr(module, "TICK", 0.1)
+    monkeypatch.setattr(module, "PATIENCE", 10**9)
+    pool = ProcessPool(2, deadline=60.0)
+    try:
+        pool.run(parts, job)
+        pool._deadline = 2.0
+        frozen = pool.pids[0]
+        read = module._received
+
+        def half_read(pipe, number):
+            if pipe is pool._workers[0].pipe and pool.pids[0] == frozen:
+                os.kill(frozen, signal.SIGSTOP)
+            return read(pipe, number)
+
+        monkeypatch.setattr(module, "_received", half_read)
+        assert None in pool.run(parts, job)
+        assert pool.pids[0] != frozen
+        pool._deadline = 60.0
+        assert same(pool.run(parts, job), Inline().run(parts, job))
+    finally:
+        pool.close()
+
+
+def test_a_worker_that_works_is_waited_for(large, monkeypatch):
+    """Many times longer than one that does nothing would be."""
+    parts, job = large
+    monkeypatch.setattr(module, "TICK", 0.05)
+    pool = ProcessPool(1)
+    try:
+        pool.run(parts, job)
+        before = pool.pids
+        longer = replace(job, templates=job.templates * 30, exhaustive=True)
+        watched = []
+        look = ProcessPool.look
+        monkeypatch.setattr(
+            ProcessPool, "look", lambda self, seen: watched.append(look(self, seen)) or watched[-1]
+        )
+        assert all(part is not None for part in pool.run(parts, longer))
+        assert pool.pids == before
+        working = [seen for seen in watched if seen is not None]
+        assert len(working) > module.PATIENCE
+        assert len({seen.done for seen in working}) > 2
+    finally:
+        pool.close()
+
+
+def test_a_pool_that_nobody_closed_leaves_no_thread():
+    def watchers():
+        return sum(thread.name == "biomatch-pool" for thread in threading.enumerate())
+
+    before = watchers()
+    pool = ProcessPool(1)
+    assert watchers() == before + 1
+    pids = pool.pids
+    del pool
+    gc.collect()
+    end = time.monotonic() + 30
+    while watchers() > before or any(Path(f"/proc/{pid}/fd").exists() for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_workers_follow_what_another_process_rebuilt(world):
+    path, probes, expected = world
+    with biomatch.open(path) as db, biomatch.open(path) as other:
+        pool = ProcessPool(3)
+        db.use(pool)
+        assert _plain(db.search(probes[0], modality="iris", k=10)) == expected[0]
+        other.index_rebuild("iris", segments=4)
+        for pid in pool.pids:
+            os.kill(pid, signal.SIGKILL)
+        for number in (1, 2):
+            assert _plain(db.search(probes[number], modality="iris", k=10)) == expected[number]
+        view = db.index("iris").view()
+        assert all(part.part.folder.exists() for part in view.parts if part.part.folder)
+
+
+def test_segments_replaced_during_a_search_are_searched_here(large):
+    """The worker that has not mapped them cannot do so any more."""
+    parts, job = large
+    gone = [
+        replace(p, part=replace(p.part, folder=p.part.folder and p.part.folder.with_name(f"{i}")))
+        for i, p in enumerate(parts)
+    ]
+    pool = ProcessPool(3)
+    try:
+        assert same(pool.run(gone, job), Inline().run(parts, job))
     finally:
         pool.close()
 

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 import biomatch
+import biomatch.search.registry
+from biomatch.database import schema
+from biomatch.errors import DatabaseError
 from biomatch.search import index as module
+from biomatch.search.records import key_of
 
 COUNT = 120
 
@@ -108,6 +113,63 @@ def test_verify_names_a_segment_damaged_while_open(world):
         assert "column-seqs.npy is not what was written" in " ".join(status.problems)
 
 
+def test_compacting_leaves_nothing_of_a_deleted_template_on_the_disk(tmp_path):
+    codes = np.random.default_rng(3).integers(0, 256, (200, 32), dtype=np.uint8)
+    path = tmp_path / "w.db"
+
+    def on_disk(code: np.ndarray) -> bool:
+        files = [p for p in tmp_path.rglob("*") if p.is_file()]
+        return any(code.tobytes() in file.read_bytes() for file in files)
+
+    with biomatch.open(path) as db:
+        items = [{"source": code, "subject": f"p{i:03}"} for i, code in enumerate(codes)]
+        db.enrol_many(items, modality="iris")
+        db.index_compact("iris")
+        assert on_disk(codes[7])
+        db.delete("p007")
+        (status,) = db.index_compact("iris")
+        assert (status.records, status.removed) == (199, 0)
+        assert status.sound
+        assert db.search(codes[7], modality="iris")[0].subject != "p007"
+    assert not on_disk(codes[7])
+    assert on_disk(codes[8])
+
+
+def test_segments_of_earlier_software_are_pointed_out(world, monkeypatch):
+    path, codes, expected = world
+    gallery = biomatch.search.registry.get("iris").build([]).__class__
+    with biomatch.open(path) as db:
+        assert db.index_status("iris")[0].advice == ()
+        monkeypatch.setattr(gallery, "dated", "the sketches", raising=False)
+        (status,) = db.index_status("iris")
+        assert status.sound
+        (advice,) = status.advice
+        assert f"{status.segments} of {status.segments} iris segments" in advice
+        assert f"({status.indexed - status.delta} records) lack the sketches" in advice
+        assert "`biomatch index rebuild -m iris`" in advice
+        assert answers(db, codes) == expected
+
+
+def test_a_template_damaged_in_sql_is_named(world):
+    path, codes, expected = world
+    with biomatch.open(path) as db:
+        sample = db.get("p007").samples[0].id
+        with db.store.write() as writer:
+            damage = sa.update(schema.templates).where(
+                schema.templates.c.sample_key == key_of(sample)
+            )
+            writer.connection.execute(damage.values(blob=b"{"))
+        words = rf"iris template of sample {sample} is damaged .*delete {sample} and enrol"
+        with pytest.raises(DatabaseError, match=words):
+            db.index_rebuild("iris")
+        assert answers(db, codes) == expected  # from what was packed before
+        db.delete(sample)
+        db.enrol(codes[7], modality="iris", subject="p007")
+        db.index_rebuild("iris")
+        assert db.index_verify("iris")[0].sound
+        assert answers(db, codes) == expected
+
+
 def test_another_databases_index_is_not_used(world, tmp_path):
     path, codes, _ = world
     other = tmp_path / "other.db"
@@ -137,6 +199,27 @@ def test_one_process_adopts_what_another_sealed(world):
         assert answers(one, codes) == answers(two, codes)
         assert one.index_verify("iris")[0].sound
         assert two.index_verify("iris")[0].sound
+
+
+def test_a_view_follows_what_another_process_rebuilt_if_that_is_sound(world):
+    path, codes, expected = world
+    with biomatch.open(path) as one, biomatch.open(path) as two:
+        assert answers(one, codes) == expected
+        for damaged in (True, False):
+            before = one.index("iris").view()
+            two.index_rebuild("iris", segments=3)
+            if damaged:
+                file = next(f for f in segment_files(path) if f.name == "column-seqs.npy")
+                file.write_bytes(file.read_bytes()[:-1])
+            assert answers(one, codes) == expected
+            assert answers(one, codes) == expected
+            after = one.index("iris").view()
+            kept = [part.part.name for part in before.parts]
+            assert ([part.part.name for part in after.parts] == kept) is damaged
+        assert len(one.index("iris").repairs) == 1
+        assert one.index_verify("iris")[0].sound
+        two.delete("p007")
+        assert "p007" not in {c.subject for c in one.search(codes[7], modality="iris")}
 
 
 def test_incremental_equals_rebuilt(world):
@@ -201,3 +284,10 @@ def test_recall_is_measured_on_the_gallery(world, monkeypatch):
         (bad,) = db.index_recall("iris", probes=20)
         assert bad.recall < 0.5
         assert bad.penetration < 0.5
+
+
+def test_nobody_to_be_found_is_nobody_lost(tmp_path):
+    with biomatch.open(tmp_path / "x.db") as db:
+        db.enrol(np.zeros(32, np.uint8), modality="iris", subject="only")
+        (told,) = db.index_recall("iris")
+        assert (told.probes, told.same_first, told.recall) == (1, 1.0, 1.0)

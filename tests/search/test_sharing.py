@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import biomatch
-from biomatch.errors import OptionError, SharingError
+from biomatch.errors import DuplicateError, OptionError, RecordError, SharingError
 
 OWNERS = ("FR", "DE", "IT")
 
@@ -70,22 +70,78 @@ def test_records_of_others_cannot_be_read_or_changed(opened, tmp_path, codes):
         sample = db.get("d").samples[0].id
     with opened("x", as_owner="FR") as db:
         for forbidden in (
-            lambda: db.get("d"),
-            lambda: db.delete("d"),
-            lambda: db.delete(sample),
-            lambda: db.template(sample),
-            lambda: db.update("d", sex="F"),
             lambda: db.gallery("de", sharing="all"),
             lambda: db.enlist("de", "d"),
-            lambda: db.verify(codes[0], sample, modality="iris"),
         ):
             with pytest.raises(SharingError):
                 forbidden()
+        db.gallery("fr")
+        for forbidden in (  # and a record that is not there is answered in the same words
+            lambda subject, _: db.get(subject),
+            lambda subject, _: db.delete(subject),
+            lambda _, sample: db.delete(sample),
+            lambda _, sample: db.template(sample),
+            lambda _, sample: db.attachment(sample),
+            lambda subject, _: db.update(subject, sex="F"),
+            lambda subject, _: db.enlist("fr", subject),
+            lambda _, sample: db.verify(codes[0], sample, modality="iris"),
+        ):
+            said = []
+            for names in (("d", sample), ("nobody", "s987654")):
+                with pytest.raises(RecordError) as caught:
+                    forbidden(*names)
+                said.append(str(caught.value))
+                for name in names:
+                    said[-1] = said[-1].replace(f"'{name}'", "*")
+            assert said[0] == said[1]
+            assert "DE" not in said[0]
         assert list(db) == []
         (mine,) = db.enrol(codes[1], modality="iris", subject="f")
         assert db.get(mine.subject).owner == "FR"
     with opened("x") as db:
         assert len(db) == 2
+
+
+@pytest.mark.parametrize("owner", [None, "DE"])
+def test_enrolling_under_anothers_id_takes_nothing_over(opened, codes, owner):
+    with opened("x") as db:
+        db.enrol(codes[0], modality="iris", subject="d", owner=owner)
+        before = db.get("d")
+    with opened("x", as_owner="FR") as db:
+        with pytest.raises(DuplicateError, match="the id 'd' is taken, and not FR's"):
+            db.enrol(codes[1], modality="iris", subject="d", sex="F")
+        (told,) = db.enrol_many([{"source": codes[2], "subject": "d"}], modality="iris")
+        assert told.kind == "DuplicateError"
+        assert len(db) == 0
+    with opened("x") as db:
+        assert db.get("d") == before
+
+
+def test_a_decision_cannot_ask_what_anothers_search_found(opened, codes):
+    with opened("x") as db:
+        db.enrol(codes[0], modality="iris", subject="d", owner="DE")
+        found = db.search(codes[0], modality="iris", as_owner="DE")
+        assert found[0].subject == "d"
+    with opened("x", as_owner="FR") as db:
+        for name in ("d", "nobody"):
+            with pytest.raises(SharingError, match="not one of FR's"):
+                db.decide("k", name, "exclusion", examiner="x", search=found.search_id)
+        assert db.cases() == []
+
+
+def test_a_record_deleted_during_a_search_of_its_gallery_is_left_out(shared, codes, monkeypatch):
+    shared.gallery("DE-prints", sharing="all", disclosure="hit")
+    search = shared._searcher.search
+
+    def meanwhile(*arguments):
+        answers = search(*arguments)
+        shared.delete("DE-1", "FR-0")
+        return answers
+
+    monkeypatch.setattr(shared._searcher, "search", meanwhile)
+    found = shared.search(codes[1], modality="iris", k=30, as_owner="FR")
+    assert [c.rank for c in found] == list(range(1, 20))
+    assert all(c.score < 1 for c in found)  # DE-1 was the best
 
 
 def test_watch_lists(shared, codes):
@@ -106,6 +162,14 @@ def test_settings_are_checked(shared):
         shared.gallery("x", sharing="some")
     with pytest.raises(OptionError, match="no setting colour"):
         shared.gallery("x", colour="red")
+    for threshold in (float("nan"), float("inf")):
+        with pytest.raises(OptionError, match="lowest log10 LR"):
+            shared.gallery("x", alert_log10_lr=threshold)
+    for hook, words in (("mail 'x", "No closing quotation"), ("  ", "blank")):
+        with pytest.raises(OptionError, match=words):
+            shared.gallery("x", hook=hook)
+    assert "x" not in {gallery.name for gallery in shared.galleries()}
+    assert shared.gallery("x", hook="https://example.org/it's").hook == "https://example.org/it's"
 
 
 def test_an_owner_cannot_act_as_another(opened, codes, flipped):
