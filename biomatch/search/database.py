@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -64,6 +65,9 @@ from biomatch.types import CandidateList, ImpressionType, Probe, Sample
 
 __all__ = ["Database", "open"]
 
+MOST_WORKERS = 1024
+"""Threads or processes at most: a number mistyped must not bring a machine down."""
+
 ACTORS = 4
 """Ray actors unless the caller says how many."""
 
@@ -113,7 +117,7 @@ def open(  # noqa: A001 - the public name
     DatabaseError
         The database cannot be opened.
     OptionError
-        A deadline without workers, or the cluster cannot be reached.
+        A deadline without workers, too many workers, or the cluster cannot be reached.
 
     Examples
     --------
@@ -132,6 +136,9 @@ def open(  # noqa: A001 - the public name
 
 
 def _chosen(threads: int, processes: int, cluster: str | None, deadline: float | None) -> Executor:
+    for name, count in (("threads", threads), ("processes", processes)):
+        if not 0 <= count <= MOST_WORKERS:
+            raise OptionError(f"{name} is {count}; use 0 to {MOST_WORKERS}, best one a core")
     if cluster is not None:
         from biomatch.search.cluster import RayExecutor
 
@@ -316,7 +323,7 @@ class Database:
     def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
         with self.store.read() as connection:
             before = known(connection, sha256, modality, self.as_owner)
-        if subject is None or not before or any(r.subject == subject for r in before):
+        if subject is None or not before or any(r.subject == str(subject) for r in before):
             return tuple(before)
         raise DuplicateError(
             f"this source was enrolled before, as subject '{before[0].subject}', not "
@@ -577,8 +584,12 @@ class Database:
     def _query(
         self, owner: str | None, filters: Filters | None, *, k: int, **settings: Any
     ) -> Query:
-        if k < 1:
-            raise OptionError(f"k is {k}; ask for at least 1 candidate")
+        try:
+            enough = operator.index(k) >= 1
+        except TypeError:
+            enough = False
+        if not enough:
+            raise OptionError(f"k is {k!r}; ask for at least 1 candidate")
         with self.store.read() as connection:
             known = all_galleries(connection)
         scope = Scope(

@@ -54,17 +54,30 @@ class Person:
             if self.sex.lower() not in SEXES:
                 raise OptionError(f"sex is '{self.sex}'; use M, F or X, or leave it out")
             object.__setattr__(self, "sex", SEXES[self.sex.lower()])
-        year = self.year_of_birth
-        if year is not None and not 1850 <= int(year) <= dt.datetime.now(dt.UTC).year:
-            raise OptionError(f"year of birth {year} is not between 1850 and now")
-        if self.expires_on is not None:
+        if self.year_of_birth is not None:
             try:
-                day = dt.date.fromisoformat(self.expires_on)
-                object.__setattr__(self, "expires_on", day.isoformat())
-            except ValueError as error:
-                raise OptionError(
-                    f"retention date '{self.expires_on}' is not a date like 2030-12-31"
-                ) from error
+                year = int(self.year_of_birth)
+            except (TypeError, ValueError):
+                year = 0
+            if not 1850 <= year <= dt.datetime.now(dt.UTC).year:
+                raise OptionError(f"year of birth {self.year_of_birth} is not between 1850 and now")
+            object.__setattr__(self, "year_of_birth", year)
+        if self.expires_on is not None:
+            object.__setattr__(self, "expires_on", dated(self.expires_on, "retention date"))
+
+
+def dated(value: str, what: str) -> str:
+    """Return a date in ISO 8601 form.
+
+    Raises
+    ------
+    OptionError
+        It is none.
+    """
+    try:
+        return dt.date.fromisoformat(value).isoformat()
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{what} '{value}' is not a date like 2030-12-31") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,12 @@ class Entry:
     case: str | None = None
     captured_on: str | None = None
     attach: bool = False
+
+    def __post_init__(self) -> None:
+        if self.captured_on is not None:
+            object.__setattr__(self, "captured_on", dated(self.captured_on, "capture date"))
+        if self.subject is not None:
+            object.__setattr__(self, "subject", str(self.subject))
 
 
 def known(

@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import math
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 
 from biomatch.errors import OptionError, UnreadableSampleError
 from biomatch.search import registry
-from biomatch.types import ImpressionType, Modality, Probe, Sample
+from biomatch.types import FingerPosition, ImpressionType, Modality, Probe, Sample
 
 __all__ = ["Extracted", "Source", "extract", "modality_of", "to_sample"]
 
@@ -99,26 +101,54 @@ def to_sample(
     Raises
     ------
     OptionError
-        The modality is not given and cannot be told.
+        The modality is not given and cannot be told, or another value is none that there is.
     UnreadableSampleError
-        The file does not exist.
+        The file does not exist, or is no file.
     """
     sample = _described(source, modality)
     changes: dict[str, Any] = {}
     if modality is not None:
         changes["modality"] = registry.get(modality).name
     if finger_position is not None:
-        changes["finger_position"] = int(finger_position)
+        changes["finger_position"] = _position(finger_position)
     if impression is not None:
-        changes["impression"] = ImpressionType(impression)
+        changes["impression"] = _impression(impression)
     if ppi is not None:
-        changes["ppi"] = float(ppi)
+        changes["ppi"] = _resolution(ppi)
     if options:
         changes["options"] = {**sample.options, **options}
     sample = dataclasses.replace(sample, **changes) if changes else sample
     if sample.sha256 is None:
         sample = dataclasses.replace(sample, sha256=_digest(sample))
     return sample
+
+
+def _position(value: int) -> FingerPosition:
+    try:
+        return FingerPosition(int(value))
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"finger position is {value!r}; use a code of ANSI/NIST-ITL (0 = unknown)"
+        ) from error
+
+
+def _impression(value: str) -> ImpressionType:
+    try:
+        return ImpressionType(value)
+    except ValueError as error:
+        raise OptionError(
+            f"impression is {value!r}; use one of {', '.join(ImpressionType)}"
+        ) from error
+
+
+def _resolution(ppi: float) -> float:
+    try:
+        value = float(ppi)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise OptionError(f"ppi is {ppi!r}; it must be a positive number")
+    return value
 
 
 def _described(source: Source, modality: str | None) -> Sample:
@@ -141,11 +171,15 @@ def _described(source: Source, modality: str | None) -> Sample:
 def _digest(sample: Sample) -> str | None:
     if sample.path is not None:
         try:
+            mode = sample.path.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise UnreadableSampleError(f"{sample.path}: is a pipe or a device, not a file")
             with sample.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise UnreadableSampleError(
-                f"{sample.path}: cannot be read ({error.strerror}); check the path"
+                f"{sample.path}: cannot be read ({reason}); check the path"
             ) from error
     if sample.image is not None:
         head = f"{sample.image.shape}{sample.image.dtype}".encode()

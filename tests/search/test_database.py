@@ -1,12 +1,14 @@
 """Enrol, search, get, delete: the daily round, with a plugged-in modality."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from biomatch.errors import DuplicateError, OptionError, RecordError
+import biomatch
+from biomatch.errors import DuplicateError, OptionError, RecordError, UnreadableSampleError
 from biomatch.search import Enrolled, Filters, Rejected
 
 
@@ -113,11 +115,56 @@ def test_what_is_ambiguous_is_asked(opened, tmp_path, codes):
             db.enrol(codes[0])
         with pytest.raises(OptionError, match="no modality 'ear'"):
             db.search(codes[0], modality="ear")
-        with pytest.raises(OptionError, match="k is 0"):
-            db.search(codes[0], modality="iris", k=0)
+        for k in (0, "5", 2.5):
+            with pytest.raises(OptionError, match=f"k is {k!r}; ask"):
+                db.search(codes[0], modality="iris", k=k)
         with pytest.raises(OptionError, match="iris has no option"):
             db.search(codes[0], modality="iris", options={"colour": 1})
         assert len(db.search(codes[0], modality="iris")) == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"impression": "x"}, "impression is 'x'; use one of plain"),
+        ({"ppi": "x"}, "ppi is 'x'"),
+        ({"ppi": float("nan")}, "ppi is nan"),
+        ({"finger_position": 999}, "finger position is 999"),
+        ({"finger_position": "x"}, "finger position is 'x'"),
+        ({"year_of_birth": "x"}, "year of birth x is not"),
+        ({"captured_on": "yesterday"}, "capture date 'yesterday' is not a date"),
+        ({"expires_on": 5}, "retention date '5' is not a date"),
+    ],
+)
+def test_a_fact_that_is_none_rejects_its_item_only(opened, codes, facts, says):
+    with opened() as db:
+        with pytest.raises(OptionError, match=says):
+            db.enrol(codes[0], modality="iris", **facts)
+        items = [{"source": codes[0], **facts}, {"source": codes[1]}]
+        bad, good = db.enrol_many(items, modality="iris")
+        assert says in bad.error
+        assert isinstance(good, Enrolled)
+        assert len(db) == 1
+
+
+def test_subjects_may_be_named_by_numbers(opened, tmp_path, codes):
+    with opened() as db:
+        source = write(tmp_path / "a.iris", codes[0])
+        assert db.enrol(source, subject=12)[0].subject == "12"
+        assert db.enrol(source, subject=12)[0].duplicate
+
+
+def test_a_pipe_is_no_sample(opened, tmp_path):
+    pipe = tmp_path / "pipe.iris"
+    os.mkfifo(pipe)
+    with opened() as db, pytest.raises(UnreadableSampleError, match="a pipe or a device"):
+        db.enrol(pipe)
+
+
+@pytest.mark.parametrize("workers", [{"processes": 10**6}, {"processes": -1}, {"threads": 10**6}])
+def test_a_mistyped_number_of_workers_starts_none(workers):
+    with pytest.raises(OptionError, match="use 0 to 1024"):
+        biomatch.open(":memory:", **workers)
 
 
 @pytest.mark.parametrize("number", ["9" * 30, "-1", "\u0663", "", "1e3", "999999999"])
