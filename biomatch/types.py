@@ -407,7 +407,10 @@ class Modality(Protocol[T]):
     """All that `search/` knows of a pipeline. One instance a modality, stateless, picklable.
 
     A modality from elsewhere that compiles code may have a method ``warm_up()`` as well, without
-    arguments, that does so for every kind of array it meets: `biomatch warm-up` calls it.
+    arguments, that does so for every kind of array it meets: `biomatch warm-up` calls it. It may
+    have a method ``obstacle(template, options)`` that says in a sentence why a search with this
+    template and these options (of `options`) can find nobody at all, or returns an empty string:
+    such a search is refused, since its empty list would be taken for an exclusion.
     """
 
     @property

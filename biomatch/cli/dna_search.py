@@ -9,7 +9,6 @@ from biomatch.cli.options import Number, examples
 from biomatch.cli.output import emit, output_options, say
 
 if TYPE_CHECKING:
-    from biomatch.dna.profile import DnaProfile
     from biomatch.types import Candidate
 
 __all__ = ["convert", "search"]
@@ -71,35 +70,20 @@ def search(
     """Search profiles in files of profiles, exactly, ranked by log10 LR."""
     from biomatch.dna import read
     from biomatch.dna.candidates import search_profiles
+    from biomatch.dna.options import parse_options
 
     found = [profile for path in references for profile in read(path)]
     options = {key: value for key, value in values.items() if value is not None}
-    searched = read(probes)
+    chosen, searched = parse_options(options), read(probes)
     lists = search_profiles(searched, found, limit=limit, **options)
     rows = [_row(one.probe, candidate) for one in lists for candidate in one]
     emit(rows, format_, note="A candidate is not an identification: a person confirms it.")
     say(f"{len(found):,} profiles searched; {lists[0].calibration}")
-    hopeless = [probe.name for probe in searched if _too_few(probe, options)]
-    if hopeless:
+    shortages = [f"{p.name}: {told}" for p in searched if (told := chosen.shortage(p))]
+    for told in shortages:
+        say(f"Error: {told}")
+    if shortages:
         click.get_current_context().exit(1)
-
-
-def _too_few(probe: "DnaProfile", values: dict[str, Any]) -> bool:
-    """Say that a probe types too few loci for the search to find anything."""
-    from biomatch.dna.options import parse_options
-
-    options = parse_options(values)
-    if options.mixture is not None:
-        return False
-    least = options.min_loci if options.relation else options.rules.min_loci
-    allowed = () if options.relation else options.rules.loci
-    typed = sum(not allowed or locus in allowed for locus in probe.autosomal)
-    if typed < least:
-        say(
-            f"Error: {probe.name}: {typed} loci can be compared, but the search asks for at least "
-            f"{least}: it can find nobody (--min-loci sets another limit)"
-        )
-    return typed < least
 
 
 def _row(probe: str, candidate: "Candidate") -> dict[str, Any]:

@@ -215,6 +215,10 @@ class DnaModality:
         """Check options by name; see `biomatch.dna.options.parse_options`."""
         return parse_options(values)
 
+    def obstacle(self, template: DnaProfile, options: object | None) -> str:
+        """Say why a search can find nobody: the profile types too few loci."""
+        return _options(options).shortage(template)
+
     def calibrate(
         self, scores: NDArray[np.float64], *, options: object | None = None
     ) -> Calibration:

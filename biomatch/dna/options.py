@@ -105,6 +105,20 @@ class DnaOptions:
         made = identity_scores(self.tables, self.theta, self.formula, self.rules.stringency)
         object.__setattr__(self, "scores", made)
 
+    def shortage(self, probe: DnaProfile) -> str:
+        """Say that a probe types too few loci for anybody to be found; empty when it does not."""
+        if self.mixture is not None:
+            return ""
+        least = self.min_loci if self.relation else self.rules.min_loci
+        allowed = () if self.relation else self.rules.loci
+        typed = sum(not allowed or locus in allowed for locus in probe.autosomal)
+        if typed >= least:
+            return ""
+        return (
+            f"{typed} loci can be compared, but the search asks for at least {least}: it can find "
+            "nobody (min_loci sets another limit)"
+        )
+
     @property
     def sentence(self) -> str:
         """Say in one sentence what scores mean."""

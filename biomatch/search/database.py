@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy import select
 
 from biomatch.database import AuditReport, Store, Writer, schema
-from biomatch.errors import BiomatchError, DuplicateError, OptionError, RecordError, SharingError
+from biomatch.errors import (
+    BiomatchError,
+    DuplicateError,
+    NoFeaturesError,
+    OptionError,
+    RecordError,
+    SharingError,
+)
 from biomatch.search import registry
 from biomatch.search.casework import (
     Case,
@@ -503,6 +510,7 @@ class Database:
             options=options or {},
             limits=Limits(fmr, fpir),
         )
+        _check_findable(probe, query)
         return self._searched([probe], query, purpose, case, actor)[0]
 
     def search_many(
@@ -544,9 +552,16 @@ class Database:
             try:
                 found = self._extracted(source, modality=modality)
                 single = isinstance(source, list | tuple | Probe)
-                waiting.extend([found] if single else [[one] for one in found])
+                probes = [found] if single else [[one] for one in found]
             except BiomatchError as error:
                 waiting.append(Rejected(str(source), str(error), _kind(error)))
+                probes = []
+            for probe in probes:
+                try:
+                    _check_findable(probe, query)
+                    waiting.append(probe)
+                except NoFeaturesError as error:
+                    waiting.append(Rejected(str(source), str(error), _kind(error)))
             if len(waiting) >= block:
                 yield from self._block(waiting, query, purpose, case, actor)
                 waiting = []
@@ -1353,6 +1368,18 @@ class _Bulk:
         self.results.append(result)
         if self._on_result is not None:
             self._on_result(result)
+
+
+def _check_findable(probe: Sequence[Extracted], query: Query) -> None:
+    """Refuse a search that can find nobody: its empty list would be taken for an exclusion."""
+    modality = registry.get(probe[0].modality)
+    obstacle = getattr(modality, "obstacle", None)
+    if obstacle is None:
+        return
+    options = modality.options(query.options)
+    told = [obstacle(one.template, options) for one in probe]
+    if all(told):
+        raise NoFeaturesError(f"{probe[0].label or probe[0].sample.name}: {told[0]}")
 
 
 _SAMPLE_FACTS = {"modality", "finger_position", "impression", "ppi", "options"}

@@ -27,6 +27,10 @@ def rows(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
+LOCI = (
+    *("D3S1358", "vWA", "D16S539", "CSF1PO", "TPOX", "D8S1179", "D21S11", "D18S51"),
+    *("D2S441", "TH01", "FGA"),
+)
 COMMANDS = (
     "read",
     "match",
@@ -262,6 +266,23 @@ def test_a_probe_that_can_find_nobody_is_no_silent_no_hit(tmp_path):
         result = CliRunner().invoke(cli, some)
         assert result.exit_code == 0
         assert "1" in result.stdout
+
+
+def test_a_database_search_that_can_find_nobody_fails_that_probe_only(tmp_path):
+    path, db = tmp_path / "some.csv", str(tmp_path / "c.db")
+    rows = [f"B,{locus},{n},{n + 1}" for n, locus in enumerate(LOCI, start=10)]
+    few = ["A,TH01,6,9.3", "A,vWA,14,17"]
+    path.write_text("\n".join(["SampleName,Marker,Allele1,Allele2", *few, *rows]) + "\n")
+    enrolled = CliRunner().invoke(cli, ["enrol", str(path), "-m", "dna", "--db", db])
+    assert enrolled.exit_code == 0
+    command = ["search", str(path), "-m", "dna", "--db", db, "--format", "json"]
+    found = CliRunner().invoke(cli, command)
+    assert found.exit_code == 1
+    assert "A: 2 loci can be compared, but the search asks for at least 8" in found.stderr
+    assert [a["candidates"][0]["subject"] for a in json.loads(found.stdout)] == ["B"]
+    found = CliRunner().invoke(cli, [*command, "--set", "min_loci=2"])
+    assert found.exit_code == 0
+    assert [a["candidates"][0]["subject"] for a in json.loads(found.stdout)] == ["A", "B"]
 
 
 def test_a_search_for_relatives_shows_what_counts_there(run, samples):
