@@ -72,7 +72,7 @@ def warm_up(advance: Callable[[str], None] = lambda _step: None) -> Warmth:
     IntegrityError
         A model is missing or damaged.
     """
-    begun = time.monotonic()
+    begun, before = time.monotonic(), _misses()
     advance("models")
     for model in models.registry():
         models.verify(model)
@@ -92,10 +92,15 @@ def warm_up(advance: Callable[[str], None] = lambda _step: None) -> Warmth:
     return Warmth(
         modalities=tuple(names),
         kernels=len(found),
-        compiled=sum(bool(kernel.stats.cache_misses) for kernel in found),
+        compiled=sum(misses > before.get(name, 0) for name, misses in _misses().items()),
         cache=tuple(sorted({Path(kernel.stats.cache_path) for kernel in found})),
         seconds=time.monotonic() - begun,
     )
+
+
+def _misses() -> dict[str, int]:
+    """Count, for each loaded kernel, how often this process did not find it in the cache."""
+    return {name: sum(kernel.stats.cache_misses.values()) for name, kernel in kernels().items()}
 
 
 def kernels() -> Mapping[str, Any]:
