@@ -1236,6 +1236,13 @@ class Database:
         -------
         list of Pair
             Most alike first.
+
+        Raises
+        ------
+        OptionError
+            `log10_lr` is not a number.
+        TemplateMismatchError
+            The templates come from several models; `biomatch re-enrol` renews them.
         """
         query = self._query(
             self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}

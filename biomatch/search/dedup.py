@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 from biomatch.database import Store, Writer, schema
 from biomatch.database.audit import canonical
 from biomatch.database.store import now
-from biomatch.errors import OptionError, RecordError
+from biomatch.errors import OptionError, RecordError, TemplateMismatchError
 from biomatch.search import registry
 from biomatch.search.filters import Scope
 from biomatch.search.index import View
@@ -75,9 +75,23 @@ def dedup(
     As an owner, the owner's records are searched, and what others share with it is found.
     Pairs and position are committed together, a block at a time, so a killed job goes on with
     the block it was in. A job with the same parameters that is not done is taken up again.
+
+    Raises
+    ------
+    OptionError
+        `log10_lr` is not a number.
+    TemplateMismatchError
+        The templates come from several models: pairs across them would be missed in silence.
     """
     if math.isnan(log10_lr):
         raise OptionError("the lowest log10 LR of a pair is not a number")
+    view = searcher.index(modality).view()
+    made_by = sorted({part.part.model_id for part in view.parts if part.count})
+    if len(made_by) > 1:
+        raise TemplateMismatchError(
+            f"the {modality} templates come from different models ({', '.join(made_by)}), which "
+            "cannot be compared; make them with one first (`biomatch re-enrol`)"
+        )
     parameters = canonical(
         {
             "modality": modality,

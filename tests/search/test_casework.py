@@ -281,6 +281,17 @@ def test_a_limit_of_dedup_that_is_no_number_is_refused(opened, codes):
         db.dedup("iris", log10_lr=float("nan"))
 
 
+def test_dedup_misses_no_pair_across_models_in_silence(opened, codes, monkeypatch):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="old")
+        monkeypatch.setattr(sys.modules["biomatch_iris"].Iris, "model", "iris-2")
+        db.enrol(codes[0], modality="iris", subject="new", duplicates="allow")
+        with pytest.raises(TemplateMismatchError, match=r"\(iris-1, iris-2\).*re-enrol"):
+            db.dedup("iris", log10_lr=10)
+        db.delete("old")
+        assert db.dedup("iris", log10_lr=10) == []
+
+
 def test_dedup_finds_all_of_many_copies(opened, codes):
     with opened() as db:
         for i in range(90):  # more than one search's candidates
