@@ -2,9 +2,11 @@
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -27,19 +29,48 @@ def run(command: click.Command) -> int:
     """
     _prepare()
     output = sys.stdout
-    with _quiet_at_exit():
+    with _quiet_at_exit(), _interruptions() as interruptions:
         try:
             code = command.main(prog_name="biomatch", standalone_mode=False)
             sys.stdout.flush()
-        except click.ClickException as error:
-            error.show()
-            return error.exit_code
-        except (click.Abort, UnicodeEncodeError, OSError) as error:
-            return _ended(error)
         except SystemExit as stop:
             # click wraps the output in something deaf when its pipe is closed.
             return int(stop.code or 0) if sys.stdout is output else CLOSED_PIPE
+        except BaseException as error:
+            if interruptions:
+                # A library that was being loaded may have made another error of it.
+                return _told("interrupted; what was finished is kept", INTERRUPTED)
+            if isinstance(error, click.ClickException):
+                error.show()
+                return error.exit_code
+            if isinstance(error, click.Abort | UnicodeEncodeError | OSError):
+                return _ended(error)
+            raise
     return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Note each Ctrl-C in the list that is yielded, beside what Python does about it."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    # Where nobody wants to be interrupted (nohup), or in a thread, all stays as it is.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted
+        return
+    try:
+        signal.signal(signal.SIGINT, note)
+    except ValueError:
+        yield noted
+        return
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _ended(error: click.Abort | UnicodeEncodeError | OSError) -> int:
@@ -53,8 +84,6 @@ def _ended(error: click.Abort | UnicodeEncodeError | OSError) -> int:
         if error.errno not in UNWRITABLE:
             raise error
         return _told(f"the output cannot be written: {error.strerror}", 1)
-    if isinstance(error.__cause__, KeyboardInterrupt):
-        return _told("interrupted; what was finished is kept", INTERRUPTED)
     return _told("nothing was done", 1)
 
 

@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
+
+from biomatch.cli.streams import run as run_on_streams
 
 BIOMATCH = [sys.executable, "-m", "biomatch"]
 
@@ -78,9 +81,26 @@ def test_ctrl_c(fixtures: Path, tmp_path: Path, signal_: signal.Signals) -> None
     time.sleep(0.3)
     running.send_signal(signal_)
     said = running.communicate()[1]
-    assert running.returncode == 130
+    # Python itself ends by the signal where the interruption came within code of a library's.
+    assert running.returncode in {130, -signal.SIGINT}
     assert said.endswith("Error: interrupted; what was finished is kept\n")
     assert "Traceback" not in said
+
+
+def test_an_interruption_that_a_library_makes_another_error_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def command() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(sys, "argv", ["biomatch"])
+    assert run_on_streams(command) == 130
+    assert capsys.readouterr().err == "Error: interrupted; what was finished is kept\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_arguments_that_are_not_utf_8(enrolled: Path) -> None:
