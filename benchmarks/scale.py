@@ -234,12 +234,13 @@ def row(modality: str, name: str, points: list, builds: list, segments: float) -
     grown = (ends[-1]["memory_mb"] - ends[0]["memory_mb"]) * 1e6
     held = grown / (ends[-1]["records"] - ends[0]["records"])
     held = min(held, largest["index_bytes"] / largest["records"])
+    resident = f"{RECORDS * held / 1e9:,.0f}" if held > 0 else "not resolved"
     sizes = ", ".join(f"{n:,}" for n in sorted({p["records"] for p in points}))
     print(
         f"| {modality}, {name.removesuffix('_ms')} | {sizes} | {fit[0]:.2f} | {fit[1] * 1e6:.2f} "
         f"| {fit[2]:.2f} | {misfit:.0%} | {search:.2f} | {search * LOAD:,.0f} "
         f"| {RECORDS * largest['index_bytes'] / largest['records'] / 1e9:,.0f} "
-        f"| {RECORDS * held / 1e9:,.0f} |"
+        f"| {resident} |"
     )
 
 
