@@ -23,19 +23,23 @@ from biomatch.jobs import script
 from biomatch.search import segments
 from biomatch.types import Sample
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "dna" / "files"))
+from dna_samples import FAMILIAS
+
 __all__ = ["PATTERNS", "SEEDS", "TARGETS"]
 
 Seeds = Callable[[], Iterator[bytes]]
 DNA_FORMS = {
     "codis": "cmf",
     "euroformix": "long",
-    "familias": "",
+    "familias": "familias",
     "genemapper": "long",
     "lrmix": "wide",
     "niem": "niem",
     "smartrank": "smartrank",
 }
-"""Folder of samples -> the format of `biomatch.dna.files.write` to make a seed in."""
+"""Folder of samples -> the format of `biomatch.dna.files.write` to make a seed in; Familias
+projects are only read."""
 
 _folder = tempfile.TemporaryDirectory(prefix="biomatch-fuzz-", dir=os.environ.get("TMPDIR"))
 
@@ -127,7 +131,8 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
 def _profiles(form: str) -> Seeds:
     alleles = {"TH01": ("6", "9.3"), "D3S1358": ("15", "16"), "FGA": ("20", "21")}
     profile = DnaProfile.from_alleles(alleles, name="A1")
-    return lambda: iter([WRITERS[form]([profile]).encode()] if form else [])
+    made = FAMILIAS if form == "familias" else WRITERS[form]([profile])
+    return lambda: iter([made.encode()])
 
 
 def _lines() -> Iterator[bytes]:

@@ -85,7 +85,8 @@ class _Builder:
         self.root: Node | None = None
         self.open: list[tuple[Node, list[str]]] = []
         self.count = 0
-        self.parser = expat.ParserCreate(namespace_separator=" ")
+        # The encoding is said here: what a declaration names may be one that there is not.
+        self.parser = expat.ParserCreate("utf-8", " ")
         self.parser.buffer_text = True
         self.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         self.parser.StartElementHandler = self.start

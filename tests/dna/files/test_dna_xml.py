@@ -150,6 +150,13 @@ def test_frequencies_of_other_files(tmp_path: object) -> None:
         read_frequencies(folder / "c.xml")
 
 
+def test_a_second_declaration_of_an_encoding_that_there_is_not() -> None:
+    """Found by fuzzing: it ended as a LookupError."""
+    text = '<?xml version="1.0" encoding="UTF-8"?><?xml version="1.0" encoding="UTF-0"?><a/>'
+    with pytest.raises(FormatError):
+        parse_profiles(text, "x.xml")
+
+
 @pytest.mark.parametrize("encoding", ["ISO-8859-2", "windows-1251", "UTF-8", "UTF-16"])
 def test_the_declared_encoding_is_used(tmp_path: Path, encoding: str) -> None:
     name = "Пётр" if encoding == "windows-1251" else "Łódź"
