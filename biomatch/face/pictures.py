@@ -74,7 +74,7 @@ def read(
         picture = images.read(source, max_side=side)
     except UnreadableSampleError as error:
         raise UnreadableSampleError(str(error).replace("<bytes>", called)) from error
-    pixels = images.to_rgb(_eight_bits(picture.pixels))
+    pixels = images.to_rgb(_smoothed(images.eight_bits(picture.pixels)))
     height, width = pixels.shape[:2]
     size = round(width / picture.scale), round(height / picture.scale)
     return Photograph(pixels, size, called)
@@ -102,13 +102,7 @@ def _from_array(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
         )
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    return np.ascontiguousarray(images.to_rgb(_eight_bits(pixels)))
-
-
-def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Keep the eight highest bits that are used: cameras store 10 or 12 bits in words of 16."""
-    unused = max(0, int(pixels.max()).bit_length() - 8)
-    return _smoothed((pixels >> unused).astype(np.uint8))
+    return np.ascontiguousarray(images.to_rgb(_smoothed(images.eight_bits(pixels))))
 
 
 def _smoothed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -343,18 +343,10 @@ def prepare(source: Source, ppi: float | None = None, name: str | None = None) -
     stated = own if ppi is None else float(ppi)
     resolution = DEFAULT_PPI if stated is None else stated
     _check_ppi(resolution, name)
-    grey = _resample(_grey(pixels), resolution, name)
+    grey = _resample(images.to_grey(images.eight_bits(pixels)), resolution, name)
     _check_content(grey, name)
     differs = own is not None and abs(own / resolution - 1) > SAME_PPI
     return Print(grey, resolution, stated is not None, name, own if differs else None)
-
-
-def _grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Reduce to 8-bit grey; of 10, 12 or 14 bits in 16 the highest eight that are used count."""
-    if pixels.dtype == np.uint16:
-        unused = 16 - max(int(pixels.max()).bit_length(), 8)
-        pixels = pixels << unused
-    return images.to_grey(pixels)
 
 
 def inside_polygon(minutiae: Minutiae, polygon: NDArray[np.float64]) -> NDArray[np.bool_]:

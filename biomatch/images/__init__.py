@@ -20,6 +20,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_PIXELS",
     "Picture",
+    "eight_bits",
     "pages",
     "read",
     "to_grey",
@@ -230,6 +231,13 @@ def write_wsq(pixels: NDArray[Any]) -> bytes:
     if not head["ok"]:
         raise UnreadableSampleError(f"{width} x {height} picture: no WSQ ({head['error']})")
     return data
+
+
+def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Keep the eight highest bits that are used: cameras store 10 or 12 bits in words of 16."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return (pixels >> max(0, int(pixels.max()).bit_length() - 8)).astype(np.uint8)
 
 
 def to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:

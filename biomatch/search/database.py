@@ -1,7 +1,6 @@
 """`Database`: what `biomatch.open` returns."""
 
 import dataclasses
-import datetime as dt
 import operator
 import os
 import threading
@@ -39,7 +38,7 @@ from biomatch.search.casework import (
 )
 from biomatch.search.comparison import Comparison, compare
 from biomatch.search.dedup import Pair, Progress, dedup, pairs
-from biomatch.search.enrolment import Entry, Person, enrol, known, refresh, remove
+from biomatch.search.enrolment import Entry, Person, dated, enrol, known, refresh, remove
 from biomatch.search.executors import Executor, Inline, Threads
 from biomatch.search.filters import Filters, Scope
 from biomatch.search.galleries import (
@@ -656,7 +655,7 @@ class Database:
         """
         conditions = [self._mine(), *_conditions(filters or Filters())]
         if expired_on is not None:
-            conditions.append(schema.subjects.c.expires_on < _day(expired_on))
+            conditions.append(schema.subjects.c.expires_on < dated(expired_on, "retention date"))
         query = select(schema.subjects.c.key).where(*conditions).order_by(schema.subjects.c.key)
         with self.store.read() as connection:
             keys = list(connection.execute(query).scalars())
@@ -1400,13 +1399,6 @@ def _is_sample_id(text: str) -> bool:
 
 def _kind(error: BiomatchError) -> str:
     return type(error).__name__
-
-
-def _day(text: str) -> str:
-    try:
-        return dt.date.fromisoformat(text).isoformat()
-    except ValueError as error:
-        raise OptionError(f"'{text}' is not a date like 2030-12-31") from error
 
 
 def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:

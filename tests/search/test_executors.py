@@ -104,9 +104,8 @@ def test_a_late_worker_makes_the_answer_incomplete_and_is_waited_for_no_longer(w
         assert _plain(db.search(probes[2], modality="iris", k=10)) == expected[2]
 
 
-def test_a_frozen_worker_cannot_hold_up_a_large_request_beyond_the_deadline(world):
-    """More than fits into its pipe: it is killed at the deadline, and another takes its place."""
-    path, probes, _ = world
+def seen_inline(path, probe):
+    """Parts and job of one search."""
 
     class Noted(Inline):
         def run(self, parts, job):
@@ -116,8 +115,14 @@ def test_a_frozen_worker_cannot_hold_up_a_large_request_beyond_the_deadline(worl
     with biomatch.open(path) as db:
         noted = Noted()
         db.use(noted)
-        db.search(probes[0], modality="iris", k=10)
-        parts, job = noted.seen
+        db.search(probe, modality="iris", k=10)
+        return noted.seen
+
+
+def test_a_frozen_worker_cannot_hold_up_a_large_request_beyond_the_deadline(world):
+    """More than fits into its pipe: it is killed at the deadline, and another takes its place."""
+    path, probes, _ = world
+    parts, job = seen_inline(path, probes[0])
     large = replace(
         job, templates=tuple(replace(job.templates[0], name="x" * 60 + str(i)) for i in range(8000))
     )
@@ -140,17 +145,7 @@ def test_a_frozen_worker_cannot_hold_up_a_large_request_beyond_the_deadline(worl
 def large(world):
     """Segments, and a job whose answer is more than a pipe holds."""
     path, probes, _ = world
-
-    class Noted(Inline):
-        def run(self, parts, job):
-            self.seen = parts, job
-            return super().run(parts, job)
-
-    with biomatch.open(path) as db:
-        noted = Noted()
-        db.use(noted)
-        db.search(probes[0], modality="iris", k=10)
-        parts, job = noted.seen
+    parts, job = seen_inline(path, probes[0])
     return parts, replace(job, templates=job.templates * 400)
 
 
