@@ -15,6 +15,7 @@ from biomatch.database import AuditReport, Store, Writer, schema
 from biomatch.errors import (
     BiomatchError,
     DuplicateError,
+    IntegrityError,
     NoFeaturesError,
     OptionError,
     RecordError,
@@ -365,6 +366,11 @@ class Database:
         -------
         list
             One receipt a template, or `Rejected`, in the order of the items.
+
+        Raises
+        ------
+        IntegrityError
+            Database or model is damaged; the items before it are committed.
         """
         bulk = _Bulk(lambda entries: self._commit(entries, actor, purpose), on_result)
         for item in items:
@@ -374,6 +380,9 @@ class Database:
                 raise OptionError(f"enrol_many knows no argument {', '.join(sorted(unknown))}")
             try:
                 bulk.add(self._prepared(arguments, bulk))
+            except IntegrityError:
+                bulk.commit()
+                raise
             except BiomatchError as error:
                 bulk.add(Rejected(str(arguments.get("source")), str(error), _kind(error)))
             if bulk.count >= commit_every:
@@ -535,6 +544,11 @@ class Database:
 
         Probes are extracted, scanned and recorded `block` at a time; other arguments are those
         of `search`. A table that holds several profiles gives one answer a profile.
+
+        Raises
+        ------
+        IntegrityError
+            Database, index or model is damaged: no other probe could be searched either.
         """
         query = self._query(
             self._as(as_owner),
@@ -552,6 +566,8 @@ class Database:
                 found = self._extracted(source, modality=modality)
                 single = isinstance(source, list | tuple | Probe)
                 probes = [found] if single else [[one] for one in found]
+            except IntegrityError:
+                raise
             except BiomatchError as error:
                 waiting.append(Rejected(str(source), str(error), _kind(error)))
                 probes = []

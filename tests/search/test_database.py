@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 import biomatch
-from biomatch.errors import DuplicateError, OptionError, RecordError, UnreadableSampleError
-from biomatch.search import Enrolled, Filters, Rejected
+from biomatch.errors import (
+    DuplicateError,
+    ModelError,
+    OptionError,
+    RecordError,
+    UnreadableSampleError,
+)
+from biomatch.search import Enrolled, Filters, Rejected, registry
 
 
 def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
@@ -107,6 +113,26 @@ def test_enrol_many_reports_bad_items_and_goes_on(opened, tmp_path, codes):
         assert results[6].duplicate or results[6].sample
         assert db.get("a").sex == "M"
         assert len(db) == 2
+
+
+def test_a_damaged_model_is_no_bad_item(opened, monkeypatch, tmp_path, codes):
+    iris = type(registry.get("iris"))
+    extract = iris.extract
+
+    def damaged(self, sample):
+        if sample.path is not None:
+            raise ModelError("model 'iris-1' is damaged")
+        return extract(self, sample)
+
+    monkeypatch.setattr(iris, "extract", damaged)
+    with opened() as db:
+        seen = []
+        items = [codes[0], write(tmp_path / "a.iris", codes[1]), codes[2]]
+        with pytest.raises(ModelError, match="damaged"):
+            db.enrol_many(items, modality="iris", on_result=seen.append)
+        assert len(seen) == len(db) == 1
+        with pytest.raises(ModelError, match="damaged"):
+            list(db.search_many(items, modality="iris"))
 
 
 def test_what_is_ambiguous_is_asked(opened, tmp_path, codes):
