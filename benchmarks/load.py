@@ -3,13 +3,13 @@
     OMP_NUM_THREADS=1 python benchmarks/load.py DATABASE [--rates 20,50,100] [--seconds 60]
                                                 [--clients 50] [--enrol 50]
 
-DATABASE is one that ``scale.py 1000000 FOLDER`` made, with ``probes.npy`` beside it. Every client
-is a process of its own that opened the database with `biomatch.open`, as a user's would. Searches
-arrive by a Poisson process, at moments drawn beforehand and spread over the clients, whether
-earlier ones are done or not; a search's latency counts from the moment it should have started,
-so that waiting behind a slow one is part of it. Another process enrols single records, each
-committed on its own, at moments drawn likewise. Every search is recorded and audited. What was
-enrolled is deleted at the end.
+DATABASE is one that ``scale.py build face 1000000 FOLDER`` made. Every client is a process of
+its own that opened the database with `biomatch.open`, as a user's would. Searches arrive by a
+Poisson process, at moments drawn beforehand and spread over the clients, whether earlier ones are
+done or not; a search's latency counts from the moment it should have started, so that waiting
+behind a slow one is part of it. Another process enrols single records, each committed on its own,
+at moments drawn likewise. Every search is recorded and audited. What was enrolled is deleted at
+the end.
 """
 
 import argparse
@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 import biomatch  # noqa: E402
 from benchmarks.faces import face  # noqa: E402
+from benchmarks.vector_index import identities  # noqa: E402
 
 K = 20
 AHEAD = 2.0
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--enrol", type=float, default=50.0)
     chosen = parser.parse_args()
-    probes = np.load(chosen.database.parent / "probes.npy")
+    probes = identities(100_000, 128)[1]
     crowd = Crowd(str(chosen.database), probes, chosen.clients)
     print(f"{chosen.clients} clients, {np.mean(crowd.private):.0f} MB private each")
     rng = np.random.default_rng(7)
