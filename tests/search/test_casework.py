@@ -312,3 +312,26 @@ def test_dedup_as_an_owner_names_nobody_whose_identity_is_not_shared(opened, cod
         assert paired(db) == {("f1", "f2"), ("f1", "i1"), ("f2", "i1")}
     with opened(as_owner="DE") as db:
         assert paired(db) == {("d1", "d2")}
+
+
+def test_fusion_adds_all_parts_of_everybody_listed(opened, codes):
+    """Also of those who are far down one part's own ranks, whatever `k` is."""
+    rng = np.random.default_rng(5)
+    first, second = rng.integers(0, 256, (2, 300, 32), dtype=np.uint8)
+    with opened() as db:
+        for position, fingers in ((2, first), (7, second)):
+            db.enrol_many(
+                [
+                    {"source": Sample("iris", image=c, finger_position=position), "subject": f"n{i}"}
+                    for i, c in enumerate(fingers)
+                ]
+            )
+        probe = [
+            Sample("iris", image=first[5], finger_position=2),
+            Sample("iris", image=codes[0], finger_position=7),
+        ]
+        everybody = {c.subject: c.score for c in db.search(probe, k=300)}
+        for exhaustive in (False, True):
+            few = db.search(probe, k=10, exhaustive=exhaustive)
+            assert {c.subject: c.score for c in few} == {c.subject: everybody[c.subject] for c in few}
+            assert [c.subject for c in few] == list(everybody)[:10]
