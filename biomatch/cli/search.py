@@ -357,7 +357,8 @@ def verify(
 
     pairs = _pairs(sources)
     named = db or (click.get_current_context().find_root().obj or {}).get("db")
-    opened = open_database(named) if named else biomatch.open(":memory:")
+    as_owner = given["as_owner"]
+    opened = open_database(named, as_owner=as_owner) if named else biomatch.open(":memory:")
     with opened as database, progress("comparing", len(pairs)) as advance:
         rows = list(
             jobs.verify(

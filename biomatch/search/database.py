@@ -904,10 +904,10 @@ class Database:
         OptionError
             Unknown setting or value.
         SharingError
-            It belongs to another owner.
+            It belongs to another owner, or is to.
         """
         if self.as_owner is not None:
-            settings.setdefault("owner", self.as_owner)
+            settings["owner"] = self._as(settings.get("owner"), "given to")
         with self.store.write() as writer:
             check_rights(all_galleries(writer.connection), name, self.as_owner)
             put(writer, name, listed, settings)
@@ -1260,7 +1260,7 @@ class Database:
             The templates come from several models; `biomatch re-enrol` renews them.
         """
         query = self._query(
-            self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}
+            self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}, whole=True
         )
         if query.disclosed is not None:
             # Pairs name subjects, so what is shared as hit or no hit takes no part.
@@ -1326,7 +1326,7 @@ class Database:
         probes
             Enrolled templates to search with.
         """
-        normal = self._query(self.as_owner, None, k=20, explain=0, options={})
+        normal = self._query(self.as_owner, None, k=20, explain=0, options={}, whole=True)
         full = dataclasses.replace(normal, exhaustive=True)
         return [
             measure(self.store, self._searcher, name, probes, normal, full)

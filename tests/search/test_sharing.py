@@ -72,6 +72,7 @@ def test_records_of_others_cannot_be_read_or_changed(opened, tmp_path, codes):
         for forbidden in (
             lambda: db.gallery("de", sharing="all"),
             lambda: db.enlist("de", "d"),
+            lambda: db.gallery("new", owner="DE"),
         ):
             with pytest.raises(SharingError):
                 forbidden()
