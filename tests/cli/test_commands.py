@@ -427,6 +427,27 @@ def test_hit_or_no_hit_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) 
     run("gallery", "set", "wanted", "--sharing", "nobody", "--db", path)
     assert json.loads(run("--as", "XB", *search).stdout)[0]["candidates"] == []
 
+    compare = ["verify", faces / "probe.jpg", own["sample"], "-m", "face", "--db", path]
+    assert run(*compare, "--as", "XA").exit_code == 0
+    refused = run(*compare, "--as", "XB")
+    assert refused.exit_code == 1
+    assert "XB has no sample" in refused.stderr
+
+
+def test_a_flag_before_the_command_overrules_the_environment(
+    run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.db"
+    assert run("--as", "XA", "gallery", "set", "mine", "--db", other).exit_code == 0
+    monkeypatch.setenv("BIOMATCH_DB", str(database))
+    monkeypatch.setenv("BIOMATCH_AS", "XB")
+    listed = run("--db", other, "--as", "XA", "gallery", "list", "--format", "json")
+    assert "mine" in {gallery["name"] for gallery in json.loads(listed.stdout)}
+    assert run("--db", other, "--as", "XA", "gallery", "enlist", "mine", "x").exit_code == 1
+    refused = run("--db", other, "--as", "XA", "delete", "x", "--yes")
+    assert "XA has no" in refused.stderr
+    assert "XB has no" in run("delete", "x", "--yes").stderr
+
 
 def test_alerts_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) -> None:
     path = tmp_path / "watched.db"
