@@ -129,6 +129,8 @@ def open_case(
 def _insert_case(
     writer: Writer, case: str, title: str | None, owner: str | None, metadata: dict[str, Any]
 ) -> None:
+    if not case.strip():
+        raise OptionError("a case needs a name")
     writer.insert(
         schema.cases,
         [

@@ -298,14 +298,11 @@ class Database:
             ppi=ppi,
             options=options,
         )
-        if duplicates not in {"skip", "allow"}:
-            raise OptionError(f"duplicates is '{duplicates}'; use skip or allow")
-        if duplicates == "skip" and sample.sha256 is not None:
-            before = self._known(sample.sha256, sample.modality, subject)
-            if before:
-                return before
+        once = _once(duplicates, sample)
+        if once and (before := self._known(sample, subject)):
+            return before
         entries = [
-            Entry(extracted, subject, person, gallery, case, captured_on, attach)
+            Entry(extracted, subject, person, gallery, case, captured_on, attach, once)
             for extracted in extract(sample)
         ]
         with self.store.write() as writer:
@@ -327,15 +324,10 @@ class Database:
             for receipt in receipts
         ]
 
-    def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
+    def _known(self, sample: Sample, subject: str | None) -> tuple[Enrolled, ...]:
+        digest = sample.sha256 or ""
         with self.store.read() as connection:
-            before = known(connection, sha256, modality, self.as_owner)
-        if subject is None or not before or any(r.subject == str(subject) for r in before):
-            return tuple(before)
-        raise DuplicateError(
-            f"this source was enrolled before, as subject '{before[0].subject}', not "
-            f"'{subject}'; enrol it with duplicates='allow' if both are meant"
-        )
+            return tuple(known(connection, digest, sample.modality, subject, self.as_owner))
 
     def enrol_many(
         self,
@@ -375,11 +367,9 @@ class Database:
         bulk = _Bulk(lambda entries: self._commit(entries, actor, purpose), on_result)
         for item in items:
             arguments = {**common, **(item if isinstance(item, Mapping) else {"source": item})}
-            unknown = set(arguments) - _SAMPLE_FACTS - _PERSON_FACTS - _ENTRY_FACTS
-            if unknown:
-                raise OptionError(f"enrol_many knows no argument {', '.join(sorted(unknown))}")
+            _check_facts(arguments, "enrol_many")
             try:
-                bulk.add(self._prepared(arguments, bulk))
+                bulk.add(self._prepared(arguments, bulk.separate))
             except IntegrityError:
                 bulk.commit()
                 raise
@@ -409,17 +399,16 @@ class Database:
         return [r for entry in entries for r in self._commit([entry], actor, purpose)]
 
     def _prepared(
-        self, arguments: Mapping[str, Any], bulk: "_Bulk"
+        self, arguments: Mapping[str, Any], separate: Callable[[str], None] = lambda _digest: None
     ) -> list[Entry] | tuple[Enrolled, ...]:
         facts = {name: arguments.get(name) for name in _SAMPLE_FACTS}
         about = {name: arguments[name] for name in _PERSON_FACTS if arguments.get(name) is not None}
         person = Person(**{**about, "owner": self._as(about.get("owner"), "enrolled for")})
         sample = to_sample(arguments["source"], **facts)
-        if arguments.get("duplicates", "skip") == "skip" and sample.sha256 is not None:
-            if sample.sha256 in bulk.digests:
-                bulk.commit()
-            before = self._known(sample.sha256, sample.modality, arguments.get("subject"))
-            if before:
+        once = _once(arguments.get("duplicates", "skip"), sample)
+        if once:
+            separate(sample.sha256 or "")
+            if before := self._known(sample, arguments.get("subject")):
                 return before
         return [
             Entry(
@@ -430,6 +419,7 @@ class Database:
                 arguments.get("case"),
                 arguments.get("captured_on"),
                 bool(arguments.get("attach", False)),
+                once,
             )
             for extracted in extract(sample)
         ]
@@ -984,7 +974,7 @@ class Database:
         Parameters
         ----------
         source
-            As in `enrol`; its donor gets a name made of the case's.
+            As in `enrol`; each donor in it gets a name made of the case's.
         case
             The case it belongs to, made when there is none of that id.
         gallery
@@ -992,7 +982,12 @@ class Database:
         facts
             Further arguments of `enrol`.
         """
-        actor = facts.get("actor")
+        actor, purpose = facts.pop("actor", None), facts.pop("purpose", None)
+        _check_facts(facts, "file_unsolved")
+        stated = {"subject": case, **facts, "source": source, "case": case, "gallery": gallery}
+        entries = self._prepared(stated)
+        if isinstance(entries, tuple):
+            return entries
         with self.store.write() as writer:
             self._case(writer, case)
             known = {g.name: g for g in all_galleries(writer.connection)}
@@ -1000,10 +995,15 @@ class Database:
                 put(writer, gallery, None, {"unsolved": True, "owner": self.as_owner})
             elif not known[gallery].unsolved:
                 raise OptionError(f"gallery '{gallery}' is not one of unsolved probes")
+            check_homes(writer.connection, {gallery}, self.as_owner)
             writer.audit("file_unsolved", {"gallery": gallery}, actor=actor, case=case)
-            number = writer.draw()
-        facts.setdefault("subject", f"{case}/{number}")
-        return self.enrol(source, case=case, gallery=gallery, **facts)
+            if "subject" not in facts:
+                entries = [
+                    dataclasses.replace(entry, subject=f"{case}/{writer.draw()}")
+                    for entry in entries
+                ]
+            receipts = enrol(writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner)
+        return tuple(self._watched(receipts))
 
     def open_case(
         self,
@@ -1370,6 +1370,11 @@ class _Bulk:
             self.count += len(prepared)
             self.digests.update(entry.extracted.sha256 for entry in prepared)
 
+    def separate(self, digest: str) -> None:
+        """Commit what waits if the source with this digest is part of it."""
+        if digest in self.digests:
+            self.commit()
+
     def commit(self) -> None:
         entries = [e for found in self._waiting if isinstance(found, list) for e in found]
         receipts = iter(self._write(entries))
@@ -1407,6 +1412,19 @@ def _check_findable(probe: Sequence[Extracted], query: Query) -> None:
 _SAMPLE_FACTS = {"modality", "finger_position", "impression", "ppi", "options"}
 _PERSON_FACTS = {"owner", "sex", "year_of_birth", "category", "expires_on", "metadata"}
 _ENTRY_FACTS = {"source", "subject", "gallery", "case", "captured_on", "attach", "duplicates"}
+
+
+def _check_facts(arguments: Iterable[str], method: str) -> None:
+    unknown = set(arguments) - _SAMPLE_FACTS - _PERSON_FACTS - _ENTRY_FACTS
+    if unknown:
+        raise OptionError(f"{method} knows no argument {', '.join(sorted(unknown))}")
+
+
+def _once(duplicates: str, sample: Sample) -> bool:
+    """Whether a source that is enrolled already is left alone; none without a digest is known."""
+    if duplicates not in {"skip", "allow"}:
+        raise OptionError(f"duplicates is '{duplicates}'; use skip or allow")
+    return duplicates == "skip" and sample.sha256 is not None
 
 
 def _is_sample_id(text: str) -> bool:

@@ -223,9 +223,7 @@ class Searcher:
             )
             self._run(group, views[name], job, query)
 
-    def _asked(
-        self, parts: Sequence[PartView], job: Job, query: Query
-    ) -> list[list[Found] | None]:
+    def _asked(self, parts: Sequence[PartView], job: Job, query: Query) -> list[list[Found] | None]:
         answers = self.executor().run(parts, job)
         if not query.whole:
             return answers

@@ -141,9 +141,7 @@ def _compare(
         if not unsolved:
             continue
         rows = [row for row in fresh if row.gallery == name]
-        query = Query(
-            k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0, whole=True
-        )
+        query = Query(k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0, whole=True)
         answers = searcher.search([[_probe(row)] for row in rows], query)
         lowest = galleries[name].alert_log10_lr
         for row, answer in zip(rows, answers, strict=True):

@@ -6,7 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from biomatch.errors import DuplicateError, OptionError, RecordError, TemplateMismatchError
+from biomatch.errors import (
+    DuplicateError,
+    NoFeaturesError,
+    OptionError,
+    RecordError,
+    TemplateMismatchError,
+)
 from biomatch.search import Filters
 from biomatch.types import Sample
 
@@ -140,6 +146,34 @@ def test_records_of_another_model_are_not_compared_and_said_so(opened, codes, mo
         assert {c.subject for c in found} == {"new"}
         assert not found.complete
         assert "1 records made by iris-1, not iris-2: re-enrol them" in found.coverage.missing[0]
+
+
+def test_each_trace_of_a_table_has_a_donor_of_its_own(opened, tmp_path, codes, flipped):
+    table = tmp_path / "traces.iris"
+    table.write_text(json.dumps([{"code": bytes(flipped(c, 9)).hex()} for c in codes[:3]]))
+    with opened() as db:
+        filed = db.file_unsolved(table, case="K-1")
+        assert len({receipt.subject for receipt in filed}) == 3
+        assert all(receipt.subject.startswith("K-1/") for receipt in filed)
+        assert db.case("K-1").unsolved == tuple(receipt.sample for receipt in filed)
+
+
+def test_a_trace_that_cannot_be_filed_leaves_nothing(opened, tmp_path, codes):
+    bad = tmp_path / "bad.iris"
+    bad.write_text("{")
+    with opened() as db:
+        db.gallery("prints")
+        before = db.audit_verify().rows
+        for source, gallery in ((bad, "unsolved"), (codes[0], "prints")):
+            with pytest.raises((NoFeaturesError, OptionError)):
+                db.file_unsolved(source, modality="iris", case="K-1", gallery=gallery)
+        with pytest.raises(OptionError, match="needs a name"):
+            db.file_unsolved(codes[0], modality="iris", case=" ")
+        with pytest.raises(OptionError, match="knows no argument colour"):
+            db.file_unsolved(codes[0], modality="iris", case="K-1", colour="red")
+        assert db.cases() == []
+        assert len(db) == 0
+        assert db.audit_verify().rows == before
 
 
 def test_several_samples_of_one_person_are_fused(opened, codes, flipped):
@@ -322,7 +356,10 @@ def test_fusion_adds_all_parts_of_everybody_listed(opened, codes):
         for position, fingers in ((2, first), (7, second)):
             db.enrol_many(
                 [
-                    {"source": Sample("iris", image=c, finger_position=position), "subject": f"n{i}"}
+                    {
+                        "source": Sample("iris", image=c, finger_position=position),
+                        "subject": f"n{i}",
+                    }
                     for i, c in enumerate(fingers)
                 ]
             )
@@ -333,5 +370,7 @@ def test_fusion_adds_all_parts_of_everybody_listed(opened, codes):
         everybody = {c.subject: c.score for c in db.search(probe, k=300)}
         for exhaustive in (False, True):
             few = db.search(probe, k=10, exhaustive=exhaustive)
-            assert {c.subject: c.score for c in few} == {c.subject: everybody[c.subject] for c in few}
+            assert {c.subject: c.score for c in few} == {
+                c.subject: everybody[c.subject] for c in few
+            }
             assert [c.subject for c in few] == list(everybody)[:10]

@@ -16,6 +16,7 @@ from biomatch.errors import (
     UnreadableSampleError,
 )
 from biomatch.search import Enrolled, Filters, Rejected, registry
+from biomatch.search import database as module
 
 
 def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
@@ -67,6 +68,33 @@ def test_a_table_gives_one_subject_a_row(opened, tmp_path, codes):
         assert all(r.duplicate for r in again)
         answers = list(db.search_many([table]))
         assert [a[0].subject for a in answers] == [f"n{i}" for i in range(60)]
+
+
+def test_what_another_process_enrols_meanwhile_is_not_enrolled_again(
+    opened, tmp_path, codes, monkeypatch
+):
+    extract = module.extract
+
+    def overtaken(sample):
+        monkeypatch.setattr(module, "extract", extract)
+        other.enrol(sample.path, subject="a")
+        return extract(sample)
+
+    with opened("x") as db, opened("x") as other:
+        files = [write(tmp_path / f"{i}.iris", codes[i]) for i in range(3)]
+        monkeypatch.setattr(module, "extract", overtaken)
+        (late,) = db.enrol(files[0], subject="a")
+        monkeypatch.setattr(module, "extract", overtaken)
+        (too_late,) = db.enrol_many([files[1]], subject="a")
+        monkeypatch.setattr(module, "extract", overtaken)
+        with pytest.raises(DuplicateError, match="as subject 'a', not 'b'"):
+            db.enrol(files[2], subject="b")
+        samples = db.get("a").samples
+        assert [s.id for s in samples][:2] == [late.sample, too_late.sample]
+        assert len(samples) == 3
+        assert late.duplicate
+        assert too_late.duplicate
+        assert "b" not in db
 
 
 def test_the_same_source_twice(opened, tmp_path, codes):
