@@ -117,6 +117,19 @@ def test_a_locked_database_is_read_and_not_written(empty: tuple[str, sa.Engine],
         assert store.check_audit().rows == 1
 
 
+def test_what_is_read_together_is_of_one_moment(empty: tuple[str, sa.Engine]):
+    """Else rows written while the audit trail is checked would look like a broken trail."""
+    location, _ = empty
+    with Store(location) as store:
+        query = sa.select(schema.state.c.generation)
+        with store.read() as connection:
+            before = connection.execute(query).scalar_one()
+            with store.write() as writer:
+                writer.audit("test", {})
+            assert connection.execute(query).scalar_one() == before
+        assert store.generation() == before + 1
+
+
 def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch):
     monkeypatch.setattr("biomatch.database.store.CONNECT_SECONDS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
