@@ -17,6 +17,7 @@ from biomatch.errors import (
 )
 from biomatch.search import Enrolled, Filters, Rejected, registry
 from biomatch.search import database as module
+from biomatch.search import searcher
 
 
 def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
@@ -95,6 +96,26 @@ def test_what_another_process_enrols_meanwhile_is_not_enrolled_again(
         assert late.duplicate
         assert too_late.duplicate
         assert "b" not in db
+
+
+def test_a_reference_deleted_during_a_search_counts_no_more(opened, codes, flipped, monkeypatch):
+    scan = searcher.Searcher._scan
+
+    def overtaken(self, *arguments):
+        scan(self, *arguments)
+        db.delete(best.sample, "q")
+
+    with opened() as db:
+        db.enrol_many(list(codes), modality="iris")
+        for name in ("p", "q"):
+            (best,) = db.enrol(codes[0], modality="iris", subject=name, duplicates="allow")
+            db.enrol(flipped(codes[0], 5), modality="iris", subject=name, duplicates="allow")
+        (best,) = db.enrol(flipped(codes[0], 3), modality="iris", subject="p")
+        left = db.get("p").samples[0].id
+        monkeypatch.setattr(searcher.Searcher, "_scan", overtaken)
+        found = db.search(codes[0], modality="iris", k=3)
+        assert ("p", left) in {(c.subject, c.sample) for c in found}
+        assert "q" not in {c.subject for c in found}
 
 
 def test_the_same_source_twice(opened, tmp_path, codes):
