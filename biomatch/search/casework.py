@@ -1,7 +1,7 @@
 """Cases, their searches, and what examiners concluded. A candidate is not an identification."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select
 from biomatch.database import Writer, schema
 from biomatch.database.audit import canonical
 from biomatch.database.store import now
-from biomatch.errors import DuplicateError, OptionError, RecordError
+from biomatch.errors import DuplicateError, OptionError, RecordError, SharingError
 from biomatch.search.records import numbered
 from biomatch.types import Candidate, CandidateList, Coverage
 
@@ -22,9 +22,11 @@ __all__ = [
     "Decision",
     "SearchRecord",
     "cases",
+    "check_cases",
     "decide",
     "decisions",
     "open_case",
+    "own_case",
     "searches",
     "stored_answer",
 ]
@@ -152,6 +154,43 @@ def ensure_case(writer: Writer, case: str, owner: str | None) -> None:
         _insert_case(writer, case, None, owner, {})
 
 
+def check_cases(connection: Connection, names: Iterable[str | None], owner: str | None) -> None:
+    """Refuse to add samples or searches to other owners' cases; what has no owner is open to all.
+
+    Raises
+    ------
+    SharingError
+        One of them belongs to another owner.
+    """
+    for name in names:
+        row = None if name is None or owner is None else _case_row(connection, name)
+        if row is not None and row.owner is not None:
+            _check_owner(row, owner)
+
+
+def own_case(connection: Connection, case: str, owner: str | None) -> Case:
+    """Return a case, to an owner its own only.
+
+    Raises
+    ------
+    RecordError
+        No such case.
+    SharingError
+        It belongs to another owner, or to none.
+    """
+    row = _case_row(connection, case)
+    if row is None:
+        raise RecordError(f"no case '{case}' in the database")
+    if owner is not None:
+        _check_owner(row, owner)
+    return _case(connection, row)
+
+
+def _check_owner(row: Row[Any], owner: str | None) -> None:
+    if row.owner != owner:
+        raise SharingError(f"case '{row.id}' belongs to another owner than {owner}")
+
+
 def close_case(writer: Writer, case: str, *, status: str) -> None:
     """Set a case's status.
 
@@ -182,20 +221,6 @@ def cases(connection: Connection, owner: str | None) -> Iterator[Case]:
         query = query.where(schema.cases.c.owner == owner)
     for row in connection.execute(query).all():
         yield _case(connection, row)
-
-
-def find_case(connection: Connection, case: str) -> Case:
-    """Return one case.
-
-    Raises
-    ------
-    RecordError
-        No such case.
-    """
-    row = _case_row(connection, case)
-    if row is None:
-        raise RecordError(f"no case '{case}' in the database")
-    return _case(connection, row)
 
 
 def _case(connection: Connection, row: Row[Any]) -> Case:
@@ -269,7 +294,7 @@ def decide(
         raise OptionError("a decision needs the examiner's name")
     key = _checked_search(writer.connection, search, subject)
     earlier = [d for d in decisions(writer.connection, case) if d.subject == subject]
-    if any(d.examiner == examiner for d in earlier):
+    if any(_same_person(d.examiner, examiner) for d in earlier):
         raise DuplicateError(
             f"{examiner} concluded on '{subject}' in case '{case}' before; "
             "a second conclusion needs another examiner"
@@ -291,6 +316,11 @@ def decide(
         select(schema.decisions).where(schema.decisions.c.key == row["key"])
     ).one()
     return _decision(found)
+
+
+def _same_person(one: str, other: str) -> bool:
+    """Whether names differ in nothing but capitals and spaces: nobody verifies himself."""
+    return one.casefold().split() == other.casefold().split()
 
 
 def search_key(search: str) -> int:

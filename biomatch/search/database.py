@@ -28,12 +28,13 @@ from biomatch.search.casework import (
     Decision,
     SearchRecord,
     cases,
+    check_cases,
     close_case,
     decide,
     decisions,
     ensure_case,
-    find_case,
     open_case,
+    own_case,
     searches,
     stored_answer,
 )
@@ -67,7 +68,7 @@ from biomatch.search.records import (
 from biomatch.search.searcher import Query, Searcher
 from biomatch.search.sources import Extracted, Source, extract, probe_of, to_sample
 from biomatch.search.trail import record_searches
-from biomatch.search.watch import Alert, alerts, tell, watch
+from biomatch.search.watch import Alert, alerts, disclosed, tell, watch
 from biomatch.types import CandidateList, ImpressionType, Probe, Sample
 
 __all__ = ["Database", "open"]
@@ -306,15 +307,22 @@ class Database:
             for extracted in extract(sample)
         ]
         with self.store.write() as writer:
-            check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
+            self._check_places(writer.connection, entries)
             receipts = enrol(writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner)
         return tuple(self._watched(receipts))
+
+    def _check_places(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
+        """Refuse to put anything into other owners' galleries and cases."""
+        check_homes(connection, {entry.gallery for entry in entries}, self.as_owner)
+        check_cases(connection, {entry.case for entry in entries}, self.as_owner)
 
     def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
         """Run the reverse searches that are due and add their alerts to the receipts."""
         raised: dict[str, list[str]] = {}
         fresh = watch(self.store, self._searcher)
-        tell(self.store, fresh, self._callbacks)
+        with self.store.read() as connection:
+            heard = self._shown(connection, fresh)
+        tell(self.store, heard, self._callbacks)
         for alert in fresh:
             raised.setdefault(alert.sample, []).append(alert.id)
         return [
@@ -388,7 +396,7 @@ class Database:
             return []
         try:
             with self.store.write() as writer:
-                check_homes(writer.connection, {e.gallery for e in entries}, self.as_owner)
+                self._check_places(writer.connection, entries)
                 receipts = enrol(
                     writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner
                 )
@@ -490,6 +498,8 @@ class Database:
             The probe cannot be used.
         OptionError
             Ambiguous modality, or an option out of range.
+        SharingError
+            The case is another owner's.
         """
         probe = self._extracted(
             source,
@@ -634,11 +644,13 @@ class Database:
         case: str | None,
         actor: str | None,
     ) -> list[CandidateList]:
+        owner, shown = query.scope.owner, query.disclosed
+        with self.store.read() as connection:
+            check_cases(connection, {case}, owner)
         answers = self._searcher.search(probes, query)
-        owner, disclosed = query.scope.owner, query.disclosed
-        if owner is not None and disclosed is not None:
+        if owner is not None and shown is not None:
             with self.store.read() as connection:
-                answers = [redacted(connection, answer, owner, disclosed) for answer in answers]
+                answers = [redacted(connection, answer, owner, shown) for answer in answers]
         with self.store.write() as writer:
             ids = record_searches(
                 writer, probes, answers, query, actor=actor, purpose=purpose, case=case
@@ -774,7 +786,7 @@ class Database:
         if unknown:
             raise OptionError(f"a subject has no {', '.join(sorted(unknown))}")
         if "owner" in changes:
-            self._as(changes["owner"], "given to")
+            values["owner"] = self._as(changes["owner"], "given to")
         person = Person(**values)
         values = {name: getattr(person, name) for name in values}
         if "metadata" in changes:
@@ -960,9 +972,15 @@ class Database:
     def alerts(self, *, case: str | None = None) -> list[Alert]:
         """Return the alerts of reverse searches, oldest first."""
         with self.store.read() as connection:
-            mine = {g.name for g in all_galleries(connection) if g.owner == self.as_owner}
-            found = list(alerts(connection, case))
-        return [a for a in found if self.as_owner is None or a.gallery in mine]
+            found = self._shown(connection, list(alerts(connection, case)))
+        return [alert for alert in found if case in {None, alert.case}]
+
+    def _shown(self, connection: sa.Connection, found: Sequence[Alert]) -> list[Alert]:
+        """Alerts of the owner's galleries, and of them what it may see, when opened as one."""
+        if self.as_owner is None or not found:
+            return list(found)
+        mine = {g.name for g in all_galleries(connection) if g.owner == self.as_owner}
+        return disclosed(connection, [a for a in found if a.gallery in mine], self.as_owner)
 
     # Casework
 
@@ -1036,12 +1054,7 @@ class Database:
     def _case(self, writer: Writer, case: str) -> None:
         """Make sure that the case is there and not another owner's."""
         ensure_case(writer, case, self.as_owner)
-        if self.as_owner is not None:
-            self._own_case(find_case(writer.connection, case))
-
-    def _own_case(self, found: Case) -> None:
-        if self.as_owner is not None and found.owner != self.as_owner:
-            raise SharingError(f"case '{found.id}' belongs to another owner than {self.as_owner}")
+        own_case(writer.connection, case, self.as_owner)
 
     def case(self, case: str) -> Case:
         """Return one case with its searches, unsolved samples and decisions.
@@ -1054,9 +1067,7 @@ class Database:
             It belongs to another owner.
         """
         with self.store.read() as connection:
-            found = find_case(connection, case)
-        self._own_case(found)
-        return found
+            return own_case(connection, case, self.as_owner)
 
     def cases(self) -> list[Case]:
         """Return all cases in the order they were made."""

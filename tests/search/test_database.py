@@ -15,9 +15,8 @@ from biomatch.errors import (
     RecordError,
     UnreadableSampleError,
 )
-from biomatch.search import Enrolled, Filters, Rejected, registry
+from biomatch.search import Enrolled, Filters, Rejected, registry, searcher
 from biomatch.search import database as module
-from biomatch.search import searcher
 
 
 def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
