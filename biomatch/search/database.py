@@ -795,10 +795,10 @@ class Database:
             values["metadata"] = json.dumps(dict(changes["metadata"]), default=str)
         with self.store.write() as writer:
             row = self._own(writer.connection, subject)
-            writer.connection.execute(
-                sa.update(schema.subjects).where(schema.subjects.c.key == row.key).values(**values)
-            )
-            refresh(writer, [row.key])
+            if values:
+                mine = schema.subjects.c.key == row.key
+                writer.connection.execute(sa.update(schema.subjects).where(mine).values(**values))
+                refresh(writer, [row.key])
             writer.audit(
                 "update", {"subject": subject, "changes": values}, actor=actor, purpose=purpose
             )
@@ -910,12 +910,13 @@ class Database:
         """
         if self.as_owner is not None:
             settings["owner"] = self._as(settings.get("owner"), "given to")
+        if listed is not None:
+            listed = sorted({listed} if isinstance(listed, str) else set(listed))
         with self.store.write() as writer:
             check_rights(all_galleries(writer.connection), name, self.as_owner)
             put(writer, name, listed, settings)
             details = {"gallery": name, **settings}
             if listed is not None:
-                listed = sorted(listed)
                 details["listed"] = listed
             writer.audit("gallery", details, actor=actor)
         return next(g for g in self.galleries() if g.name == name)
@@ -1266,7 +1267,7 @@ class Database:
         Raises
         ------
         OptionError
-            `log10_lr` is not a number.
+            `log10_lr` is not a number, or `block` less than 1.
         TemplateMismatchError
             The templates come from several models; `biomatch re-enrol` renews them.
         """
@@ -1316,7 +1317,14 @@ class Database:
             Registered name; None = all that have records.
         segments
             Segments to make of each, for as many workers; None = by size.
+
+        Raises
+        ------
+        OptionError
+            Less than one segment.
         """
+        if segments is not None and segments < 1:
+            raise OptionError(f"segments is {segments}; make at least 1")
         for name in self._enrolled(modality):
             self.index(name).rebuild(segments=segments)
         return self.index_status(modality)

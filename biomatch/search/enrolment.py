@@ -14,12 +14,11 @@ from biomatch.database import Writer, schema
 from biomatch.database.store import now
 from biomatch.errors import DuplicateError, OptionError
 from biomatch.search import registry
+from biomatch.search.filters import sex_of
 from biomatch.search.records import Enrolled
 from biomatch.search.sources import Extracted
 
 __all__ = ["Entry", "Person", "enrol", "known", "refresh", "remove", "withdraw"]
-
-SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "x": "X", "other": "X"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,7 @@ class Person:
 
     def __post_init__(self) -> None:
         if self.sex is not None:
-            if self.sex.lower() not in SEXES:
-                raise OptionError(f"sex is '{self.sex}'; use M, F or X, or leave it out")
-            object.__setattr__(self, "sex", SEXES[self.sex.lower()])
+            object.__setattr__(self, "sex", sex_of(self.sex))
         if self.year_of_birth is not None:
             try:
                 year = int(self.year_of_birth)
@@ -66,7 +63,7 @@ class Person:
             object.__setattr__(self, "expires_on", dated(self.expires_on, "retention date"))
 
 
-def dated(value: str, what: str) -> str:
+def dated(value: str | dt.date, what: str) -> str:
     """Return a date in ISO 8601 form.
 
     Raises
@@ -75,7 +72,7 @@ def dated(value: str, what: str) -> str:
         It is none.
     """
     try:
-        return dt.date.fromisoformat(value).isoformat()
+        return dt.date.fromisoformat(str(value)).isoformat()
     except (TypeError, ValueError) as error:
         raise OptionError(f"{what} '{value}' is not a date like 2030-12-31") from error
 

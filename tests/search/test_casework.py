@@ -311,9 +311,13 @@ def test_dedup_keeps_to_the_filters_on_both_sides(opened, codes, flipped):
         assert paired(db, filters=Filters(galleries={"prints"}, sexes={"F"})) == {("a", "b")}
 
 
-def test_a_limit_of_dedup_that_is_no_number_is_refused(opened, codes):
-    with opened() as db, pytest.raises(OptionError, match="not a number"):
-        db.dedup("iris", log10_lr=float("nan"))
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [({"log10_lr": float("nan")}, "not a number"), ({"block": 0}, "block is 0")],
+)
+def test_a_dedup_that_would_find_nobody_is_refused(opened, setting, words):
+    with opened() as db, pytest.raises(OptionError, match=words):
+        db.dedup("iris", **setting)
 
 
 def test_dedup_misses_no_pair_across_models_in_silence(opened, codes, monkeypatch):

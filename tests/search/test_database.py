@@ -1,5 +1,6 @@
 """Enrol, search, get, delete: the daily round, with a plugged-in modality."""
 
+import datetime
 import json
 import os
 from pathlib import Path
@@ -276,6 +277,8 @@ def test_filters_and_updates(opened, codes):
             probe, modality="iris", k=60, filters=Filters(born_from=1955, born_to=1960)
         )
         assert {c.subject for c in born} == {"p03", "p05", "p06", "p07", "p08", "p09", "p10"}
+        assert db.update("p50") == db.get("p50")
+        assert db.update("p50", expires_on=datetime.date(2031, 1, 2)).expires_on == "2031-01-02"
         db.update("p50", year_of_birth=1956)
         born = db.search(
             probe, modality="iris", k=60, filters=Filters(born_from=1955, born_to=1960)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import biomatch
 import biomatch.search.registry
 from biomatch.database import schema
-from biomatch.errors import DatabaseError
+from biomatch.errors import DatabaseError, OptionError
 from biomatch.search import index as module
 from biomatch.search.records import key_of
 
@@ -56,6 +56,8 @@ def test_reopened_and_rebuilt_answers_are_the_same(world):
         assert answers(db, codes) == expected
         (status,) = db.index_rebuild("iris")
         assert answers(db, codes) == expected
+        with pytest.raises(OptionError, match="segments is 0"):
+            db.index_rebuild("iris", segments=0)
         assert status.sound
         assert status.records == status.indexed == COUNT - 2
 

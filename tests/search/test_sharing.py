@@ -42,6 +42,8 @@ def test_listed_owners_and_all(shared, codes):
     assert len(seen(shared, codes, "FR")) == 30
     assert seen(shared, codes, "DE") == {s for s in seen(shared, codes, None) if s[:2] != "FR"}
     assert len(seen(shared, codes, "IT")) == 10
+    assert shared.gallery("DE-prints", listed="FR").listed == ("FR",)
+    assert len(seen(shared, codes, "FR")) == 30
     shared.gallery("DE-prints", listed=[])
     assert len(seen(shared, codes, "FR")) == 20
 
