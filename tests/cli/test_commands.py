@@ -73,6 +73,11 @@ def test_search_writes_reports_and_resumes(
     assert row["kind"] == "NoFeaturesError"
     second = json.loads(run(*arguments, "--resume").stdout)
     assert (second["searched"], second["already_there"], second["failed"]) == (0, 2, 1)
+    result = next(out.glob("probe-*.json"))
+    result.write_text(result.read_text().replace('"complete": true', '"complete": false'))
+    third = json.loads(run(*arguments, "--resume").stdout)
+    assert (third["searched"], third["already_there"], third["failed"]) == (1, 1, 1)
+    assert '"complete": false' not in result.read_text()
     index = (out / "index.html").read_text()
     assert index.count('data-label="Probe"') == 2
     assert "no_face.jpg" in index
