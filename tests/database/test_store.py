@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import create_engine, inspect
 
 from biomatch.database import Store, schema
+from biomatch.database.audit import chain
 from biomatch.database.migrations import LATEST, STEPS, migrate, version
 from biomatch.errors import DatabaseError
 
@@ -212,3 +213,18 @@ def test_tampering_is_found_at_the_first_broken_row(chained, tampering, broken, 
         report = store.check_audit()
     assert report.broken == broken
     assert cause in report.cause
+
+
+def test_a_row_added_after_the_head_is_named(chained):
+    """Rightly chained as it is: the head kept beside the trail does not know it."""
+    with sqlite3.connect(chained) as connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM audit WHERE seq = 9").fetchone())
+        row |= {"seq": 10, "previous": row["hash"]}
+        row["hash"] = chain(row["previous"], row)
+        names = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO audit ({', '.join(row)}) VALUES ({names})", row)
+    with Store(chained) as store:
+        report = store.check_audit()
+    assert report.broken == 10
+    assert "row 10 was added" in report.cause
