@@ -149,6 +149,8 @@ class Filters:
             for name in ("finger_positions", "owners", "sexes", "categories", "galleries")
             if getattr(self, name)
         }
+        if self.subjects_except:
+            chosen["subjects_except"] = sorted(self.subjects_except)
         scalars = {
             name: getattr(self, name)
             for name in ("born_from", "born_to", "min_quality")
