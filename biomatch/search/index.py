@@ -565,7 +565,9 @@ class Index:
             try:
                 open_segment(self.modality, part.part.folder)
             except DamagedIndexError as error:
-                problems.append(str(error))
+                listed = read_catalog(self.root).segments
+                if not listed or part.part.name in listed:  # else another process replaced it
+                    problems.append(str(error))
         with self.store.read() as connection:
             live = rows.sequences(connection, self.modality.name, view.generation)
             live += self._withdrawn(connection, view)

@@ -330,14 +330,17 @@ def test_verify_is_not_misled_by_changes_meanwhile(opened, codes, monkeypatch):
     check = module.Index._problems
 
     def slow(index, view):
+        monkeypatch.setattr(module.Index, "_problems", check)
         other.update("p5", sex="F")
         other.delete("p6")
+        other.index_rebuild("iris")
         return check(index, view)
 
     with opened("x") as db, opened("x") as other:
         db.enrol_many(
             [{"source": code, "subject": f"p{i}"} for i, code in enumerate(codes)], modality="iris"
         )
+        db.index_rebuild("iris")
         monkeypatch.setattr(module.Index, "_problems", slow)
         (status,) = db.index_verify("iris")
         assert status.problems == ()
