@@ -1,7 +1,7 @@
 """Cases, their searches, and what examiners concluded. A candidate is not an identification."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -22,11 +22,11 @@ __all__ = [
     "Decision",
     "SearchRecord",
     "cases",
-    "check_cases",
     "decide",
     "decisions",
     "open_case",
     "own_case",
+    "refer_to",
     "searches",
     "stored_answer",
 ]
@@ -116,16 +116,25 @@ class SearchRecord:
 def open_case(
     writer: Writer, case: str, title: str | None, owner: str | None, metadata: dict[str, Any]
 ) -> None:
-    """Make a case.
+    """Make a case, or say what one is about that was only referred to.
 
     Raises
     ------
     DuplicateError
         There is one of that id.
     """
-    if _case_row(writer.connection, case) is not None:
+    row = _case_row(writer.connection, case)
+    if row is None:
+        _insert_case(writer, case, title, owner, metadata)
+        return
+    told = row.title is not None or row.metadata != canonical({})
+    if told or row.owner != owner or not (title or metadata):
         raise DuplicateError(f"case '{case}' exists already")
-    _insert_case(writer, case, title, owner, metadata)
+    writer.connection.execute(
+        sa.update(schema.cases)
+        .where(schema.cases.c.id == case)
+        .values(title=title, metadata=canonical(metadata))
+    )
 
 
 def _insert_case(
@@ -154,18 +163,21 @@ def ensure_case(writer: Writer, case: str, owner: str | None) -> None:
         _insert_case(writer, case, None, owner, {})
 
 
-def check_cases(connection: Connection, names: Iterable[str | None], owner: str | None) -> None:
-    """Refuse to add samples or searches to other owners' cases; what has no owner is open to all.
+def refer_to(writer: Writer, case: str | None, owner: str | None) -> None:
+    """Make the case of a sample or search unless it is there; without an owner it is open to all.
 
     Raises
     ------
     SharingError
-        One of them belongs to another owner.
+        It belongs to another owner.
     """
-    for name in names:
-        row = None if name is None or owner is None else _case_row(connection, name)
-        if row is not None and row.owner is not None:
-            _check_owner(row, owner)
+    if case is None or not case.strip():
+        return
+    row = _case_row(writer.connection, case)
+    if row is None:
+        _insert_case(writer, case, None, owner, {})
+    elif None not in {owner, row.owner}:
+        _check_owner(row, owner)
 
 
 def own_case(connection: Connection, case: str, owner: str | None) -> Case:

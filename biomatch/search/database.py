@@ -28,13 +28,13 @@ from biomatch.search.casework import (
     Decision,
     SearchRecord,
     cases,
-    check_cases,
     close_case,
     decide,
     decisions,
     ensure_case,
     open_case,
     own_case,
+    refer_to,
     searches,
     stored_answer,
 )
@@ -307,14 +307,15 @@ class Database:
             for extracted in extract(sample)
         ]
         with self.store.write() as writer:
-            self._check_places(writer.connection, entries)
+            self._check_places(writer, entries)
             receipts = enrol(writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner)
         return tuple(self._watched(receipts))
 
-    def _check_places(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
+    def _check_places(self, writer: Writer, entries: Sequence[Entry]) -> None:
         """Refuse to put anything into other owners' galleries and cases."""
-        check_homes(connection, {entry.gallery for entry in entries}, self.as_owner)
-        check_cases(connection, {entry.case for entry in entries}, self.as_owner)
+        check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
+        for case in {entry.case for entry in entries}:
+            refer_to(writer, case, self.as_owner)
 
     def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
         """Run the reverse searches that are due and add their alerts to the receipts."""
@@ -396,7 +397,7 @@ class Database:
             return []
         try:
             with self.store.write() as writer:
-                self._check_places(writer.connection, entries)
+                self._check_places(writer, entries)
                 receipts = enrol(
                     writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner
                 )
@@ -645,13 +646,12 @@ class Database:
         actor: str | None,
     ) -> list[CandidateList]:
         owner, shown = query.scope.owner, query.disclosed
-        with self.store.read() as connection:
-            check_cases(connection, {case}, owner)
         answers = self._searcher.search(probes, query)
         if owner is not None and shown is not None:
             with self.store.read() as connection:
                 answers = [redacted(connection, answer, owner, shown) for answer in answers]
         with self.store.write() as writer:
+            refer_to(writer, case, owner)
             ids = record_searches(
                 writer, probes, answers, query, actor=actor, purpose=purpose, case=case
             )
@@ -1032,7 +1032,7 @@ class Database:
         metadata: Mapping[str, Any] | None = None,
         actor: str | None = None,
     ) -> Case:
-        """Make a case.
+        """Make a case, or say what one is about that was only referred to.
 
         Raises
         ------

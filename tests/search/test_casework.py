@@ -91,6 +91,18 @@ def test_a_record_changed_before_its_reverse_search_hides_nobody(
         assert [a.subject for a in db.alerts()] == ["donor"]
 
 
+def test_a_case_is_there_once_something_refers_to_it(opened, codes):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="a", case="E")
+        found = db.search(codes[0], modality="iris", case="S")
+        db.search(codes[0], modality="iris", case=" ")
+        assert {case.id: case.searches for case in db.cases()} == {"E": (), "S": (found.search_id,)}
+        assert db.open_case("S", title="burglary").searches == (found.search_id,)
+        for title in ("theft", None):
+            with pytest.raises(DuplicateError, match="'S' exists already"):
+                db.open_case("S", title=title)
+
+
 def test_two_examiners_decide(opened, codes):
     with opened() as db:
         db.enrol(codes[0], modality="iris", subject="a")
