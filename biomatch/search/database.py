@@ -250,7 +250,8 @@ class Database:
         Parameters
         ----------
         source
-            A path, a picture as an array, a `Sample`, a template, or a template's bytes.
+            A path, a picture as an array, a `Sample`, a template, a template's bytes, or one
+            template of a source (`Extracted`).
         subject
             Subject id. None = the name the template itself carries (a DNA table has one a
             row), else a new id.
@@ -291,8 +292,9 @@ class Database:
             expires_on=expires_on,
             metadata=metadata or {},
         )
+        one = source if isinstance(source, Extracted) else None
         sample = to_sample(
-            source,
+            one.sample if one else source,
             modality=modality,
             finger_position=finger_position,
             impression=impression,
@@ -304,7 +306,7 @@ class Database:
             return before
         entries = [
             Entry(extracted, subject, person, gallery, case, captured_on, attach, once)
-            for extracted in extract(sample)
+            for extracted in ([one] if one else extract(sample))
         ]
         with self.store.write() as writer:
             self._check_places(writer, entries)

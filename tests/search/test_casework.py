@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from biomatch import jobs
 from biomatch.errors import (
     DuplicateError,
     NoFeaturesError,
@@ -159,6 +160,33 @@ def test_records_of_another_model_are_not_compared_and_said_so(opened, codes, mo
         assert {c.subject for c in found} == {"new"}
         assert not found.complete
         assert "1 records made by iris-1, not iris-2: re-enrol them" in found.coverage.missing[0]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_made_anew_each_of_a_table_gets_its_own_template(
+    opened, tmp_path, codes, monkeypatch, named
+):
+    table = tmp_path / "table.iris"
+    entries = [{"code": bytes(c).hex(), "name": f"n{i}" if named else None}
+               for i, c in enumerate(codes[:3])]  # fmt: skip
+    table.write_text(json.dumps(entries))
+    with opened() as db:
+        before = [receipt.subject for receipt in db.enrol(table)]
+        monkeypatch.setattr(sys.modules["biomatch_iris"].Iris, "model", "iris-2")
+        outcome = jobs.re_enrol(db, "iris")
+        assert (outcome.done, outcome.templates, outcome.failures) == (3, 3, [])
+        for i, subject in enumerate(before):
+            (sample,) = db.get(subject).samples
+            assert (sample.model_id, sample.part) == ("iris-2", i)
+            assert db.template(sample.id).code == bytes(codes[i])
+        monkeypatch.setattr(sys.modules["biomatch_iris"].Iris, "model", "iris-3")
+        db.delete(before[0])
+        outcome = jobs.re_enrol(db, "iris")
+        if named:
+            assert outcome.done == 2
+        else:
+            assert len(outcome.failures) == 2
+            assert "not known which is whose" in outcome.failures[0].error
 
 
 def test_each_trace_of_a_table_has_a_donor_of_its_own(opened, tmp_path, codes, flipped):
