@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biomatch.errors import BiomatchError, IntegrityError, UnreadableSampleError
-from biomatch.formats import read_samples
+from biomatch.jobs.items import held
 from biomatch.jobs.outcome import Failure, Outcome
 from biomatch.search import registry
 from biomatch.search.sources import Extracted, extract
@@ -129,11 +129,7 @@ def _renew(
 def _sample(path: Path, old: "SampleRecord") -> Sample:
     """Find the sample again in its file, which may hold several."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    try:
-        held = read_samples(path, old.modality)
-    except UnreadableSampleError:  # a format that only the modality itself reads
-        held = [Sample(old.modality, path=path, sha256=digest)]
-    for sample in held:
+    for sample in held(path, old.modality):
         if (sample.sha256 or digest) == old.sha256:
             return sample
     raise UnreadableSampleError(

@@ -5,8 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import biomatch
 from biomatch import jobs
+from biomatch.cli.app import cli
 from biomatch.errors import (
     DuplicateError,
     NoFeaturesError,
@@ -160,6 +163,21 @@ def test_records_of_another_model_are_not_compared_and_said_so(opened, codes, mo
         assert {c.subject for c in found} == {"new"}
         assert not found.complete
         assert "1 records made by iris-1, not iris-2: re-enrol them" in found.coverage.missing[0]
+
+
+def test_a_plug_ins_own_files_are_read_from_the_shell(tmp_path, codes):
+    table, path = tmp_path / "table.iris", tmp_path / "x.db"
+    table.write_text(
+        json.dumps([{"code": bytes(c).hex(), "name": f"n{i}"} for i, c in enumerate(codes[:3])])
+    )
+    for command in ("enrol", "search", "verify"):
+        sources = [table, table] if command == "verify" else [table]
+        told = CliRunner().invoke(
+            cli, ["-q", command, *map(str, sources), "-m", "iris", "--db", str(path)]
+        )
+        assert told.exit_code == 0, told.output
+    with biomatch.open(path) as db:
+        assert len(db) == len(db.searches()) == 3
 
 
 @pytest.mark.parametrize("named", [True, False])
