@@ -248,7 +248,7 @@ class Searcher:
             found = merged([answer[i] for answer in good])
             passed = found.passed
             part.found = found
-            part.penetration = found.compared / passed if passed else 0.0
+            part.penetration = found.compared / passed if passed else 1.0
             part.coverage = Coverage(
                 records_searched=passed,
                 records_total=passed + unseen,
