@@ -173,10 +173,15 @@ def close(*, case_id: str, db: str | None, reopen: bool, actor: str | None, form
 @click.argument("name", metavar="CASE")
 @click.argument("probe", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @database_option
+@click.option(
+    "--gallery", default="unsolved", show_default=True, help="Gallery of unsolved probes."
+)
 @sample_options
 @audit_options
 @output_options
-def file(*, name: str, probe: Path, db: str | None, format_: str, **given: Any) -> None:
+def file(
+    *, name: str, probe: Path, db: str | None, gallery: str, format_: str, **given: Any
+) -> None:
     """Keep an unidentified probe: later enrolments are searched against it."""
     from biomatch.formats.manifest import Item
     from biomatch.jobs.items import samples
@@ -188,7 +193,7 @@ def file(*, name: str, probe: Path, db: str | None, format_: str, **given: Any) 
             receipt
             for sample in samples(Item(_at(stated, probe)))
             for receipt in database.file_unsolved(
-                sample, case=name, actor=given["actor"], purpose=given["purpose"]
+                sample, case=name, gallery=gallery, actor=given["actor"], purpose=given["purpose"]
             )
         ]
     emit([plain(receipt) for receipt in receipts], format_)

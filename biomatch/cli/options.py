@@ -66,10 +66,11 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def database_option(command: F) -> F:
-    """Add ``--db`` to a command; the root's ``--db`` and BIOMATCH_DB stand in for it."""
-    return click.option(
-        "--db", metavar="PATH|URL", envvar="BIOMATCH_DB", help="Database: a file or a URL."
-    )(command)
+    """Add ``--db`` to a command; the root's ``--db`` or BIOMATCH_DB stands in for it.
+
+    The variable is the root's alone: here it would overrule what the root was told by a flag.
+    """
+    return click.option("--db", metavar="PATH|URL", help="Database: a file or a URL.")(command)
 
 
 def _login() -> str:
@@ -90,9 +91,7 @@ def audit_options(command: F) -> F:
             show_default="login name",
             help="Who acts; kept in the audit trail.",
         ),
-        click.option(
-            "--as", "as_owner", envvar="BIOMATCH_AS", default=None, help="Owner to act as."
-        ),
+        click.option("--as", "as_owner", default=None, help="Owner to act as."),
     )(command)
 
 

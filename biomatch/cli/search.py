@@ -78,7 +78,7 @@ RATE = Number(0, 1, min_open=True, max_open=True)
     metavar="SECONDS",
     help="Do not wait longer for a part of the gallery (exit code 4 then).",
 )
-@click.option("--resume", is_flag=True, help="Skip probes that have a result in --out.")
+@click.option("--resume", is_flag=True, help="Skip probes with a complete result in --out.")
 @click.option("--dry-run", is_flag=True, help="Only list the probes.")
 @audit_options
 @output_options
@@ -357,7 +357,8 @@ def verify(
 
     pairs = _pairs(sources)
     named = db or (click.get_current_context().find_root().obj or {}).get("db")
-    opened = open_database(named) if named else biomatch.open(":memory:")
+    as_owner = given["as_owner"]
+    opened = open_database(named, as_owner=as_owner) if named else biomatch.open(":memory:")
     with opened as database, progress("comparing", len(pairs)) as advance:
         rows = list(
             jobs.verify(

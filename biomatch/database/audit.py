@@ -69,13 +69,21 @@ def check(connection: Connection) -> AuditReport:
     report = _follow(row._asdict() for row in rows)
     head = connection.execute(select(schema.state.c.audit_head)).scalar_one()
     if report.intact and head != report.head:
-        return AuditReport(
-            report.rows,
-            report.head,
-            report.rows + 1,
-            "the last rows are missing: the chain ends before the head recorded in 'state'",
-        )
+        return _beside_the_head(connection, report, head)
     return report
+
+
+def _beside_the_head(connection: Connection, report: AuditReport, head: str) -> AuditReport:
+    last = connection.execute(
+        select(schema.audit.c.seq).where(schema.audit.c.hash == head)
+    ).scalar()
+    if head == GENESIS:
+        last = 0
+    if last is None:
+        cause = "the last rows are missing: the chain ends before the head recorded in 'state'"
+        return AuditReport(report.rows, report.head, report.rows + 1, cause)
+    cause = f"row {last + 1} was added: the chain goes on after the head recorded in 'state'"
+    return AuditReport(report.rows, head, last + 1, cause)
 
 
 def _follow(rows: Iterable[Mapping[str, Any]]) -> AuditReport:

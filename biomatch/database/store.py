@@ -234,7 +234,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a read transaction.
+        """Open a read transaction: all that is read in it is as of one moment.
 
         Raises
         ------
@@ -242,8 +242,11 @@ class Store:
             The database cannot be read.
         """
         try:
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
+            with self._engine.connect() as connection:
+                if connection.dialect.name == "postgresql":  # by itself: each statement of its own
+                    connection.execution_options(isolation_level="REPEATABLE READ")
+                with connection.begin():
+                    yield connection
         except sa.exc.DBAPIError as error:
             raise self._explained(error) from error
 

@@ -10,7 +10,7 @@ from biomatch.formats.manifest import Item, SubjectFrom
 from biomatch.search import registry
 from biomatch.types import Sample
 
-__all__ = ["foreseen", "gather", "is_manifest", "samples"]
+__all__ = ["foreseen", "gather", "held", "is_manifest", "samples"]
 
 
 def gather(
@@ -87,6 +87,14 @@ def foreseen(item: Item) -> str:
         return f"{path}: cannot be read ({error})"
 
 
+def held(path: Path, modality: str | None) -> list[Sample]:
+    """Read the samples of a file, or leave it to the plug-in whose own format it is in."""
+    plugged_in = modality and modality not in registry.BUILT_IN
+    if modality and plugged_in and path.suffix.lower() in registry.get(modality).suffixes:
+        return [Sample(modality, path=path)]
+    return read_samples(path, modality or None)
+
+
 def samples(item: Item) -> Sequence[Sample]:
     """Read what one item's file holds, with the facts that the item states.
 
@@ -101,7 +109,7 @@ def samples(item: Item) -> Sequence[Sample]:
     path = stated.path
     if path is None:
         return [stated]
-    found = read_samples(path, stated.modality or None)
+    found = held(path, stated.modality)
     return [
         replace(
             sample,

@@ -2,15 +2,18 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biomatch.errors import BiomatchError, IntegrityError, UnreadableSampleError
+from biomatch.jobs.items import held
 from biomatch.jobs.outcome import Failure, Outcome
 from biomatch.search import registry
-from biomatch.types import ImpressionType, Sample
+from biomatch.search.sources import Extracted, extract
+from biomatch.types import FingerPosition, ImpressionType, Sample
 
 if TYPE_CHECKING:
     from biomatch.search import Database, SampleRecord
@@ -61,14 +64,17 @@ def re_enrol(
         for sample in subject.samples
         if sample.modality == modality
     ]
+    parts: dict[str, set[int]] = {}
+    for _, sample in listed:
+        parts.setdefault(sample.sha256, set()).add(sample.part)
     for subject, sample in listed:
         if sample.model_id == current:
             outcome.skipped += 1
         elif dry_run:
             outcome.done += 1
         else:
-            audit = (purpose, actor)
-            _settle(outcome, _renew(db, subject, sample, options or {}, audit))
+            count, audit = len(parts[sample.sha256]), (purpose, actor)
+            _settle(outcome, _renew(db, subject, sample, count, options or {}, audit))
         advance(1)
     return outcome
 
@@ -85,21 +91,24 @@ def _renew(
     db: "Database",
     subject: str,
     old: "SampleRecord",
+    count: int,
     options: Mapping[str, Any],
     audit: tuple[str | None, str | None],
 ) -> "int | Failure":
     purpose, actor = audit
     try:
         with _file(db, old) as (path, kept):
+            sample = _sample(path, old)
+            stated = replace(
+                sample,
+                ppi=old.ppi or sample.ppi,
+                sha256=old.sha256,
+                finger_position=FingerPosition(old.finger_position),
+                impression=ImpressionType(old.impression),
+                options={**sample.options, **options},
+            )
             made = db.enrol(
-                Sample(
-                    old.modality,
-                    path=path,
-                    ppi=old.ppi,
-                    finger_position=old.finger_position,
-                    impression=ImpressionType(old.impression),
-                    options=options,
-                ),
+                _same(extract(stated), old, count),
                 subject=subject,
                 gallery=old.gallery,
                 case=old.case,
@@ -117,9 +126,36 @@ def _renew(
     return len(made)
 
 
+def _sample(path: Path, old: "SampleRecord") -> Sample:
+    """Find the sample again in its file, which may hold several."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for sample in held(path, old.modality):
+        if (sample.sha256 or digest) == old.sha256:
+            return sample
+    raise UnreadableSampleError(
+        f"sample {old.id}: {path} is not the file that was enrolled (its sha256 differs)"
+    )
+
+
+def _same(found: Sequence[Extracted], old: "SampleRecord", count: int) -> Extracted:
+    """Find the template again among those of its source, which may be of several people.
+
+    By its name, else by its place if there are as many as the `count` that were enrolled.
+    """
+    named = [one for one in found if old.label is not None and one.label == old.label]
+    if len(named) == 1:
+        return named[0]
+    if len(found) == count and old.part < count:
+        return found[old.part]
+    raise UnreadableSampleError(
+        f"sample {old.id}: {count} templates of its file are enrolled, and it gives {len(found)} "
+        f"now, so that it is not known which is whose; delete {old.id} and enrol the file again"
+    )
+
+
 @contextmanager
 def _file(db: "Database", old: "SampleRecord") -> "Iterator[tuple[Path, bool]]":
-    """Give the sample's file: the kept copy, else the enrolled one if it is still the same."""
+    """Give the sample's file: the kept copy, else the enrolled one."""
     kept = db.attachment(old.id)
     if kept is not None:
         with tempfile.TemporaryDirectory(prefix="biomatch-") as folder:
@@ -132,9 +168,5 @@ def _file(db: "Database", old: "SampleRecord") -> "Iterator[tuple[Path, bool]]":
         raise UnreadableSampleError(
             f"sample {old.id}: its file {old.source or ''} is not there any more and was not "
             "kept in the database; enrol it again"
-        )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != old.sha256:
-        raise UnreadableSampleError(
-            f"sample {old.id}: {path} is not the file that was enrolled (its sha256 differs)"
         )
     yield path, False

@@ -43,7 +43,7 @@ class Reporting:
     overlays
         Write PNG overlays of the detailed candidates as well.
     resume
-        Leave probes alone whose JSON file is there already.
+        Leave probes alone whose JSON file is there already and says that all was searched.
     audit
         purpose, case and actor.
     """
@@ -114,7 +114,7 @@ def _search(
         probes = samples(item)
         name = _file_name(probes[0])
         record = reporting.folder / f"{name}.json"
-        if reporting.resume and record.exists():
+        if reporting.resume and record.exists() and _complete(record):
             return None
         answers: list[dict[str, Any]] = []
         for sample in probes:
@@ -211,6 +211,10 @@ def _answers(path: Path) -> list[dict[str, Any]]:
         return []
     ours = isinstance(content, dict) and {"probe", "answers"} == set(content)
     return list(content["answers"]) if ours else []
+
+
+def _complete(path: Path) -> bool:
+    return all(answer["complete"] for answer in _answers(path))
 
 
 def _finish(reporting: Reporting, outcome: Outcome) -> None:

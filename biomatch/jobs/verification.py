@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biomatch.errors import BiomatchError, FormatError, IntegrityError
-from biomatch.formats import read_samples
+from biomatch.jobs.items import held
 from biomatch.report import words
 from biomatch.types import Sample
 
@@ -109,7 +109,7 @@ def _source(
     """Keep ids of enrolled samples; read files whatever their format."""
     if isinstance(source, str):
         return source
-    found = read_samples(source, modality)
+    found = held(source, modality)
     if ppi is not None:
         found = [replace(s, ppi=ppi) for s in found]
     if extraction:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select
 from biomatch.database import Writer, schema
 from biomatch.database.audit import canonical
 from biomatch.database.store import now
-from biomatch.errors import DuplicateError, OptionError, RecordError
+from biomatch.errors import DuplicateError, OptionError, RecordError, SharingError
 from biomatch.search.records import numbered
 from biomatch.types import Candidate, CandidateList, Coverage
 
@@ -25,6 +25,8 @@ __all__ = [
     "decide",
     "decisions",
     "open_case",
+    "own_case",
+    "refer_to",
     "searches",
     "stored_answer",
 ]
@@ -114,21 +116,32 @@ class SearchRecord:
 def open_case(
     writer: Writer, case: str, title: str | None, owner: str | None, metadata: dict[str, Any]
 ) -> None:
-    """Make a case.
+    """Make a case, or say what one is about that was only referred to.
 
     Raises
     ------
     DuplicateError
         There is one of that id.
     """
-    if _case_row(writer.connection, case) is not None:
+    row = _case_row(writer.connection, case)
+    if row is None:
+        _insert_case(writer, case, title, owner, metadata)
+        return
+    told = row.title is not None or row.metadata != canonical({})
+    if told or row.owner != owner or not (title or metadata):
         raise DuplicateError(f"case '{case}' exists already")
-    _insert_case(writer, case, title, owner, metadata)
+    writer.connection.execute(
+        sa.update(schema.cases)
+        .where(schema.cases.c.id == case)
+        .values(title=title, metadata=canonical(metadata))
+    )
 
 
 def _insert_case(
     writer: Writer, case: str, title: str | None, owner: str | None, metadata: dict[str, Any]
 ) -> None:
+    if not case.strip():
+        raise OptionError("a case needs a name")
     writer.insert(
         schema.cases,
         [
@@ -148,6 +161,46 @@ def ensure_case(writer: Writer, case: str, owner: str | None) -> None:
     """Make the case unless it is there."""
     if _case_row(writer.connection, case) is None:
         _insert_case(writer, case, None, owner, {})
+
+
+def refer_to(writer: Writer, case: str | None, owner: str | None) -> None:
+    """Make the case of a sample or search unless it is there; without an owner it is open to all.
+
+    Raises
+    ------
+    SharingError
+        It belongs to another owner.
+    """
+    if case is None or not case.strip():
+        return
+    row = _case_row(writer.connection, case)
+    if row is None:
+        _insert_case(writer, case, None, owner, {})
+    elif None not in {owner, row.owner}:
+        _check_owner(row, owner)
+
+
+def own_case(connection: Connection, case: str, owner: str | None) -> Case:
+    """Return a case, to an owner its own only.
+
+    Raises
+    ------
+    RecordError
+        No such case.
+    SharingError
+        It belongs to another owner, or to none.
+    """
+    row = _case_row(connection, case)
+    if row is None:
+        raise RecordError(f"no case '{case}' in the database")
+    if owner is not None:
+        _check_owner(row, owner)
+    return _case(connection, row)
+
+
+def _check_owner(row: Row[Any], owner: str | None) -> None:
+    if row.owner != owner:
+        raise SharingError(f"case '{row.id}' belongs to another owner than {owner}")
 
 
 def close_case(writer: Writer, case: str, *, status: str) -> None:
@@ -180,20 +233,6 @@ def cases(connection: Connection, owner: str | None) -> Iterator[Case]:
         query = query.where(schema.cases.c.owner == owner)
     for row in connection.execute(query).all():
         yield _case(connection, row)
-
-
-def find_case(connection: Connection, case: str) -> Case:
-    """Return one case.
-
-    Raises
-    ------
-    RecordError
-        No such case.
-    """
-    row = _case_row(connection, case)
-    if row is None:
-        raise RecordError(f"no case '{case}' in the database")
-    return _case(connection, row)
 
 
 def _case(connection: Connection, row: Row[Any]) -> Case:
@@ -267,7 +306,7 @@ def decide(
         raise OptionError("a decision needs the examiner's name")
     key = _checked_search(writer.connection, search, subject)
     earlier = [d for d in decisions(writer.connection, case) if d.subject == subject]
-    if any(d.examiner == examiner for d in earlier):
+    if any(_same_person(d.examiner, examiner) for d in earlier):
         raise DuplicateError(
             f"{examiner} concluded on '{subject}' in case '{case}' before; "
             "a second conclusion needs another examiner"
@@ -289,6 +328,11 @@ def decide(
         select(schema.decisions).where(schema.decisions.c.key == row["key"])
     ).one()
     return _decision(found)
+
+
+def _same_person(one: str, other: str) -> bool:
+    """Whether names differ in nothing but capitals and spaces: nobody verifies himself."""
+    return one.casefold().split() == other.casefold().split()
 
 
 def search_key(search: str) -> int:

@@ -32,8 +32,9 @@ from biomatch.search.casework import (
     decide,
     decisions,
     ensure_case,
-    find_case,
     open_case,
+    own_case,
+    refer_to,
     searches,
     stored_answer,
 )
@@ -67,7 +68,7 @@ from biomatch.search.records import (
 from biomatch.search.searcher import Query, Searcher
 from biomatch.search.sources import Extracted, Source, extract, probe_of, to_sample
 from biomatch.search.trail import record_searches
-from biomatch.search.watch import Alert, alerts, tell, watch
+from biomatch.search.watch import Alert, alerts, disclosed, tell, watch
 from biomatch.types import CandidateList, ImpressionType, Probe, Sample
 
 __all__ = ["Database", "open"]
@@ -249,7 +250,8 @@ class Database:
         Parameters
         ----------
         source
-            A path, a picture as an array, a `Sample`, a template, or a template's bytes.
+            A path, a picture as an array, a `Sample`, a template, a template's bytes, or one
+            template of a source (`Extracted`).
         subject
             Subject id. None = the name the template itself carries (a DNA table has one a
             row), else a new id.
@@ -290,34 +292,40 @@ class Database:
             expires_on=expires_on,
             metadata=metadata or {},
         )
+        one = source if isinstance(source, Extracted) else None
         sample = to_sample(
-            source,
+            one.sample if one else source,
             modality=modality,
             finger_position=finger_position,
             impression=impression,
             ppi=ppi,
             options=options,
         )
-        if duplicates not in {"skip", "allow"}:
-            raise OptionError(f"duplicates is '{duplicates}'; use skip or allow")
-        if duplicates == "skip" and sample.sha256 is not None:
-            before = self._known(sample.sha256, sample.modality, subject)
-            if before:
-                return before
+        once = _once(duplicates, sample)
+        if once and (before := self._known(sample, subject)):
+            return before
         entries = [
-            Entry(extracted, subject, person, gallery, case, captured_on, attach)
-            for extracted in extract(sample)
+            Entry(extracted, subject, person, gallery, case, captured_on, attach, once)
+            for extracted in ([one] if one else extract(sample))
         ]
         with self.store.write() as writer:
-            check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
+            self._check_places(writer, entries)
             receipts = enrol(writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner)
         return tuple(self._watched(receipts))
+
+    def _check_places(self, writer: Writer, entries: Sequence[Entry]) -> None:
+        """Refuse to put anything into other owners' galleries and cases."""
+        check_homes(writer.connection, {entry.gallery for entry in entries}, self.as_owner)
+        for case in {entry.case for entry in entries}:
+            refer_to(writer, case, self.as_owner)
 
     def _watched(self, receipts: Sequence[Enrolled]) -> list[Enrolled]:
         """Run the reverse searches that are due and add their alerts to the receipts."""
         raised: dict[str, list[str]] = {}
         fresh = watch(self.store, self._searcher)
-        tell(self.store, fresh, self._callbacks)
+        with self.store.read() as connection:
+            heard = self._shown(connection, fresh)
+        tell(self.store, heard, self._callbacks)
         for alert in fresh:
             raised.setdefault(alert.sample, []).append(alert.id)
         return [
@@ -327,15 +335,10 @@ class Database:
             for receipt in receipts
         ]
 
-    def _known(self, sha256: str, modality: str, subject: str | None) -> tuple[Enrolled, ...]:
+    def _known(self, sample: Sample, subject: str | None) -> tuple[Enrolled, ...]:
+        digest = sample.sha256 or ""
         with self.store.read() as connection:
-            before = known(connection, sha256, modality, self.as_owner)
-        if subject is None or not before or any(r.subject == str(subject) for r in before):
-            return tuple(before)
-        raise DuplicateError(
-            f"this source was enrolled before, as subject '{before[0].subject}', not "
-            f"'{subject}'; enrol it with duplicates='allow' if both are meant"
-        )
+            return tuple(known(connection, digest, sample.modality, subject, self.as_owner))
 
     def enrol_many(
         self,
@@ -375,11 +378,9 @@ class Database:
         bulk = _Bulk(lambda entries: self._commit(entries, actor, purpose), on_result)
         for item in items:
             arguments = {**common, **(item if isinstance(item, Mapping) else {"source": item})}
-            unknown = set(arguments) - _SAMPLE_FACTS - _PERSON_FACTS - _ENTRY_FACTS
-            if unknown:
-                raise OptionError(f"enrol_many knows no argument {', '.join(sorted(unknown))}")
+            _check_facts(arguments, "enrol_many")
             try:
-                bulk.add(self._prepared(arguments, bulk))
+                bulk.add(self._prepared(arguments, bulk.separate))
             except IntegrityError:
                 bulk.commit()
                 raise
@@ -398,7 +399,7 @@ class Database:
             return []
         try:
             with self.store.write() as writer:
-                check_homes(writer.connection, {e.gallery for e in entries}, self.as_owner)
+                self._check_places(writer, entries)
                 receipts = enrol(
                     writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner
                 )
@@ -409,17 +410,16 @@ class Database:
         return [r for entry in entries for r in self._commit([entry], actor, purpose)]
 
     def _prepared(
-        self, arguments: Mapping[str, Any], bulk: "_Bulk"
+        self, arguments: Mapping[str, Any], separate: Callable[[str], None] = lambda _digest: None
     ) -> list[Entry] | tuple[Enrolled, ...]:
         facts = {name: arguments.get(name) for name in _SAMPLE_FACTS}
         about = {name: arguments[name] for name in _PERSON_FACTS if arguments.get(name) is not None}
         person = Person(**{**about, "owner": self._as(about.get("owner"), "enrolled for")})
         sample = to_sample(arguments["source"], **facts)
-        if arguments.get("duplicates", "skip") == "skip" and sample.sha256 is not None:
-            if sample.sha256 in bulk.digests:
-                bulk.commit()
-            before = self._known(sample.sha256, sample.modality, arguments.get("subject"))
-            if before:
+        once = _once(arguments.get("duplicates", "skip"), sample)
+        if once:
+            separate(sample.sha256 or "")
+            if before := self._known(sample, arguments.get("subject")):
                 return before
         return [
             Entry(
@@ -430,6 +430,7 @@ class Database:
                 arguments.get("case"),
                 arguments.get("captured_on"),
                 bool(arguments.get("attach", False)),
+                once,
             )
             for extracted in extract(sample)
         ]
@@ -500,6 +501,8 @@ class Database:
             The probe cannot be used.
         OptionError
             Ambiguous modality, or an option out of range.
+        SharingError
+            The case is another owner's.
         """
         probe = self._extracted(
             source,
@@ -644,12 +647,13 @@ class Database:
         case: str | None,
         actor: str | None,
     ) -> list[CandidateList]:
+        owner, shown = query.scope.owner, query.disclosed
         answers = self._searcher.search(probes, query)
-        owner, disclosed = query.scope.owner, query.disclosed
-        if owner is not None and disclosed is not None:
+        if owner is not None and shown is not None:
             with self.store.read() as connection:
-                answers = [redacted(connection, answer, owner, disclosed) for answer in answers]
+                answers = [redacted(connection, answer, owner, shown) for answer in answers]
         with self.store.write() as writer:
+            refer_to(writer, case, owner)
             ids = record_searches(
                 writer, probes, answers, query, actor=actor, purpose=purpose, case=case
             )
@@ -784,7 +788,7 @@ class Database:
         if unknown:
             raise OptionError(f"a subject has no {', '.join(sorted(unknown))}")
         if "owner" in changes:
-            self._as(changes["owner"], "given to")
+            values["owner"] = self._as(changes["owner"], "given to")
         person = Person(**values)
         values = {name: getattr(person, name) for name in values}
         if "metadata" in changes:
@@ -793,10 +797,10 @@ class Database:
             values["metadata"] = json.dumps(dict(changes["metadata"]), default=str)
         with self.store.write() as writer:
             row = self._own(writer.connection, subject)
-            writer.connection.execute(
-                sa.update(schema.subjects).where(schema.subjects.c.key == row.key).values(**values)
-            )
-            refresh(writer, [row.key])
+            if values:
+                mine = schema.subjects.c.key == row.key
+                writer.connection.execute(sa.update(schema.subjects).where(mine).values(**values))
+                refresh(writer, [row.key])
             writer.audit(
                 "update", {"subject": subject, "changes": values}, actor=actor, purpose=purpose
             )
@@ -904,16 +908,17 @@ class Database:
         OptionError
             Unknown setting or value.
         SharingError
-            It belongs to another owner.
+            It belongs to another owner, or is to.
         """
         if self.as_owner is not None:
-            settings.setdefault("owner", self.as_owner)
+            settings["owner"] = self._as(settings.get("owner"), "given to")
+        if listed is not None:
+            listed = sorted({listed} if isinstance(listed, str) else set(listed))
         with self.store.write() as writer:
             check_rights(all_galleries(writer.connection), name, self.as_owner)
             put(writer, name, listed, settings)
             details = {"gallery": name, **settings}
             if listed is not None:
-                listed = sorted(listed)
                 details["listed"] = listed
             writer.audit("gallery", details, actor=actor)
         return next(g for g in self.galleries() if g.name == name)
@@ -970,9 +975,15 @@ class Database:
     def alerts(self, *, case: str | None = None) -> list[Alert]:
         """Return the alerts of reverse searches, oldest first."""
         with self.store.read() as connection:
-            mine = {g.name for g in all_galleries(connection) if g.owner == self.as_owner}
-            found = list(alerts(connection, case))
-        return [a for a in found if self.as_owner is None or a.gallery in mine]
+            found = self._shown(connection, list(alerts(connection, case)))
+        return [alert for alert in found if case in {None, alert.case}]
+
+    def _shown(self, connection: sa.Connection, found: Sequence[Alert]) -> list[Alert]:
+        """Alerts of the owner's galleries, and of them what it may see, when opened as one."""
+        if self.as_owner is None or not found:
+            return list(found)
+        mine = {g.name for g in all_galleries(connection) if g.owner == self.as_owner}
+        return disclosed(connection, [a for a in found if a.gallery in mine], self.as_owner)
 
     # Casework
 
@@ -984,7 +995,7 @@ class Database:
         Parameters
         ----------
         source
-            As in `enrol`; its donor gets a name made of the case's.
+            As in `enrol`; each donor in it gets a name made of the case's.
         case
             The case it belongs to, made when there is none of that id.
         gallery
@@ -992,7 +1003,12 @@ class Database:
         facts
             Further arguments of `enrol`.
         """
-        actor = facts.get("actor")
+        actor, purpose = facts.pop("actor", None), facts.pop("purpose", None)
+        _check_facts(facts, "file_unsolved")
+        stated = {"subject": case, **facts, "source": source, "case": case, "gallery": gallery}
+        entries = self._prepared(stated)
+        if isinstance(entries, tuple):
+            return entries
         with self.store.write() as writer:
             self._case(writer, case)
             known = {g.name: g for g in all_galleries(writer.connection)}
@@ -1000,10 +1016,15 @@ class Database:
                 put(writer, gallery, None, {"unsolved": True, "owner": self.as_owner})
             elif not known[gallery].unsolved:
                 raise OptionError(f"gallery '{gallery}' is not one of unsolved probes")
+            check_homes(writer.connection, {gallery}, self.as_owner)
             writer.audit("file_unsolved", {"gallery": gallery}, actor=actor, case=case)
-            number = writer.draw()
-        facts.setdefault("subject", f"{case}/{number}")
-        return self.enrol(source, case=case, gallery=gallery, **facts)
+            if "subject" not in facts:
+                entries = [
+                    dataclasses.replace(entry, subject=f"{case}/{writer.draw()}")
+                    for entry in entries
+                ]
+            receipts = enrol(writer, entries, actor=actor, purpose=purpose, as_owner=self.as_owner)
+        return tuple(self._watched(receipts))
 
     def open_case(
         self,
@@ -1013,7 +1034,7 @@ class Database:
         metadata: Mapping[str, Any] | None = None,
         actor: str | None = None,
     ) -> Case:
-        """Make a case.
+        """Make a case, or say what one is about that was only referred to.
 
         Raises
         ------
@@ -1036,12 +1057,7 @@ class Database:
     def _case(self, writer: Writer, case: str) -> None:
         """Make sure that the case is there and not another owner's."""
         ensure_case(writer, case, self.as_owner)
-        if self.as_owner is not None:
-            self._own_case(find_case(writer.connection, case))
-
-    def _own_case(self, found: Case) -> None:
-        if self.as_owner is not None and found.owner != self.as_owner:
-            raise SharingError(f"case '{found.id}' belongs to another owner than {self.as_owner}")
+        own_case(writer.connection, case, self.as_owner)
 
     def case(self, case: str) -> Case:
         """Return one case with its searches, unsolved samples and decisions.
@@ -1054,9 +1070,7 @@ class Database:
             It belongs to another owner.
         """
         with self.store.read() as connection:
-            found = find_case(connection, case)
-        self._own_case(found)
-        return found
+            return own_case(connection, case, self.as_owner)
 
     def cases(self) -> list[Case]:
         """Return all cases in the order they were made."""
@@ -1255,12 +1269,12 @@ class Database:
         Raises
         ------
         OptionError
-            `log10_lr` is not a number.
+            `log10_lr` is not a number, or `block` less than 1.
         TemplateMismatchError
             The templates come from several models; `biomatch re-enrol` renews them.
         """
         query = self._query(
-            self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}
+            self.as_owner, filters, k=20, exhaustive=exhaustive, explain=0, options={}, whole=True
         )
         if query.disclosed is not None:
             # Pairs name subjects, so what is shared as hit or no hit takes no part.
@@ -1305,7 +1319,14 @@ class Database:
             Registered name; None = all that have records.
         segments
             Segments to make of each, for as many workers; None = by size.
+
+        Raises
+        ------
+        OptionError
+            Less than one segment.
         """
+        if segments is not None and segments < 1:
+            raise OptionError(f"segments is {segments}; make at least 1")
         for name in self._enrolled(modality):
             self.index(name).rebuild(segments=segments)
         return self.index_status(modality)
@@ -1326,7 +1347,7 @@ class Database:
         probes
             Enrolled templates to search with.
         """
-        normal = self._query(self.as_owner, None, k=20, explain=0, options={})
+        normal = self._query(self.as_owner, None, k=20, explain=0, options={}, whole=True)
         full = dataclasses.replace(normal, exhaustive=True)
         return [
             measure(self.store, self._searcher, name, probes, normal, full)
@@ -1370,6 +1391,11 @@ class _Bulk:
             self.count += len(prepared)
             self.digests.update(entry.extracted.sha256 for entry in prepared)
 
+    def separate(self, digest: str) -> None:
+        """Commit what waits if the source with this digest is part of it."""
+        if digest in self.digests:
+            self.commit()
+
     def commit(self) -> None:
         entries = [e for found in self._waiting if isinstance(found, list) for e in found]
         receipts = iter(self._write(entries))
@@ -1407,6 +1433,19 @@ def _check_findable(probe: Sequence[Extracted], query: Query) -> None:
 _SAMPLE_FACTS = {"modality", "finger_position", "impression", "ppi", "options"}
 _PERSON_FACTS = {"owner", "sex", "year_of_birth", "category", "expires_on", "metadata"}
 _ENTRY_FACTS = {"source", "subject", "gallery", "case", "captured_on", "attach", "duplicates"}
+
+
+def _check_facts(arguments: Iterable[str], method: str) -> None:
+    unknown = set(arguments) - _SAMPLE_FACTS - _PERSON_FACTS - _ENTRY_FACTS
+    if unknown:
+        raise OptionError(f"{method} knows no argument {', '.join(sorted(unknown))}")
+
+
+def _once(duplicates: str, sample: Sample) -> bool:
+    """Whether a source that is enrolled already is left alone; none without a digest is known."""
+    if duplicates not in {"skip", "allow"}:
+        raise OptionError(f"duplicates is '{duplicates}'; use skip or allow")
+    return duplicates == "skip" and sample.sha256 is not None
 
 
 def _is_sample_id(text: str) -> bool:

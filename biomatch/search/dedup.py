@@ -79,12 +79,14 @@ def dedup(
     Raises
     ------
     OptionError
-        `log10_lr` is not a number.
+        `log10_lr` is not a number, or `block` less than 1.
     TemplateMismatchError
         The templates come from several models: pairs across them would be missed in silence.
     """
     if math.isnan(log10_lr):
         raise OptionError("the lowest log10 LR of a pair is not a number")
+    if block < 1:
+        raise OptionError(f"block is {block}; search at least 1 template at a time")
     view = searcher.index(modality).view()
     made_by = sorted({part.part.model_id for part in view.parts if part.count})
     if len(made_by) > 1:

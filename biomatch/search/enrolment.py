@@ -14,12 +14,11 @@ from biomatch.database import Writer, schema
 from biomatch.database.store import now
 from biomatch.errors import DuplicateError, OptionError
 from biomatch.search import registry
+from biomatch.search.filters import sex_of
 from biomatch.search.records import Enrolled
 from biomatch.search.sources import Extracted
 
 __all__ = ["Entry", "Person", "enrol", "known", "refresh", "remove", "withdraw"]
-
-SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "x": "X", "other": "X"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,7 @@ class Person:
 
     def __post_init__(self) -> None:
         if self.sex is not None:
-            if self.sex.lower() not in SEXES:
-                raise OptionError(f"sex is '{self.sex}'; use M, F or X, or leave it out")
-            object.__setattr__(self, "sex", SEXES[self.sex.lower()])
+            object.__setattr__(self, "sex", sex_of(self.sex))
         if self.year_of_birth is not None:
             try:
                 year = int(self.year_of_birth)
@@ -66,7 +63,7 @@ class Person:
             object.__setattr__(self, "expires_on", dated(self.expires_on, "retention date"))
 
 
-def dated(value: str, what: str) -> str:
+def dated(value: str | dt.date, what: str) -> str:
     """Return a date in ISO 8601 form.
 
     Raises
@@ -75,7 +72,7 @@ def dated(value: str, what: str) -> str:
         It is none.
     """
     try:
-        return dt.date.fromisoformat(value).isoformat()
+        return dt.date.fromisoformat(str(value)).isoformat()
     except (TypeError, ValueError) as error:
         raise OptionError(f"{what} '{value}' is not a date like 2030-12-31") from error
 
@@ -98,6 +95,8 @@ class Entry:
         Case the sample belongs to, and its date.
     attach
         Keep the source file in the database; an error for a source that is no file.
+    once
+        Do not enrol it when another process enrolled the same source meanwhile.
     """
 
     extracted: Extracted
@@ -107,6 +106,7 @@ class Entry:
     case: str | None = None
     captured_on: str | None = None
     attach: bool = False
+    once: bool = False
 
     def __post_init__(self) -> None:
         if self.captured_on is not None:
@@ -116,9 +116,31 @@ class Entry:
 
 
 def known(
-    connection: Connection, sha256: str, modality: str, owner: str | None = None
+    connection: Connection,
+    sha256: str,
+    modality: str,
+    subject: str | None,
+    owner: str | None = None,
 ) -> list[Enrolled]:
-    """Receipts of what was enrolled from the source with this digest, to an owner its own only."""
+    """Receipts of what was enrolled from the source with this digest, to an owner its own only.
+
+    Raises
+    ------
+    DuplicateError
+        It was enrolled as another than `subject`.
+    """
+    before = _receipts(connection, sha256, modality, owner)
+    if subject is None or not before or any(r.subject == str(subject) for r in before):
+        return before
+    raise DuplicateError(
+        f"this source was enrolled before, as subject '{before[0].subject}', not "
+        f"'{subject}'; enrol it with duplicates='allow' if both are meant"
+    )
+
+
+def _receipts(
+    connection: Connection, sha256: str, modality: str, owner: str | None
+) -> list[Enrolled]:
     joined = schema.samples.join(
         schema.subjects, schema.subjects.c.key == schema.samples.c.subject_key
     )
@@ -150,13 +172,16 @@ def enrol(
     Raises
     ------
     DuplicateError
-        A subject's owner, sex, year of birth or category differs from the record's, or the
-        record is not that of `as_owner`, who enrols.
+        A subject's owner, sex, year of birth or category differs from the record's, the record
+        is not that of `as_owner`, who enrols, or the source was enrolled as another meanwhile.
     """
+    before = _meanwhile(writer.connection, entries, as_owner)
     batch = _Batch(writer, as_owner)
-    receipts = [batch.add(entry) for entry in entries]
+    receipts = [before.get(i) or batch.add(entry) for i, entry in enumerate(entries)]
     batch.write()
     for entry, receipt in zip(entries, receipts, strict=True):
+        if receipt.duplicate:
+            continue
         writer.audit(
             "enrol",
             {
@@ -173,6 +198,26 @@ def enrol(
             case=entry.case,
         )
     return receipts
+
+
+def _meanwhile(
+    connection: Connection, entries: Sequence[Entry], owner: str | None
+) -> dict[int, Enrolled]:
+    """Receipts of entries that were enrolled after they had been looked for, by their place."""
+    digests = sorted({entry.extracted.sha256 for entry in entries if entry.once})
+    present: set[str] = set()
+    column = schema.samples.c.sha256
+    for start in range(0, len(digests), 500):
+        query = select(column).where(column.in_(digests[start : start + 500]))
+        present.update(connection.execute(query).scalars())
+    found = {}
+    for place, entry in enumerate(entries):
+        one = entry.extracted
+        if not entry.once or one.sha256 not in present:
+            continue
+        if before := known(connection, one.sha256, one.modality, entry.subject, owner):
+            found[place] = before[min(one.part, len(before) - 1)]
+    return found
 
 
 class _Batch:

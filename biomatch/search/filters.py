@@ -5,6 +5,7 @@ search equals a search over the filtered gallery.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from biomatch.errors import OptionError
 from biomatch.search.columns import Columns
 
-__all__ = ["Filters", "Scope", "compatible_positions", "same_skin"]
+__all__ = ["Filters", "Scope", "compatible_positions", "same_skin", "sex_of"]
 
 Mask = NDArray[np.bool_]
+
+SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "x": "X", "other": "X"}
 
 UNKNOWN = frozenset({0, 18})
 """Position codes that do not say which finger or palm it is."""
@@ -81,6 +84,19 @@ def same_skin(one: int, other: int) -> bool:
     return one in UNKNOWN or other in compatible_positions(one)
 
 
+def sex_of(word: str) -> str:
+    """Return the code that records have: ``M``, ``F`` or ``X``.
+
+    Raises
+    ------
+    OptionError
+        Unknown word.
+    """
+    if str(word).lower() not in SEXES:
+        raise OptionError(f"sex is '{word}'; use M, F or X, or leave it out")
+    return SEXES[str(word).lower()]
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What the person searched for is known to be. Empty = no restriction.
@@ -90,7 +106,8 @@ class Filters:
     finger_positions
         ANSI/NIST-ITL codes.
     owners, sexes, categories, galleries
-        Accepted values. Galleries of unsolved probes are only searched when named.
+        Accepted values; sexes as in `Person`. Galleries of unsolved probes are only searched when
+        named.
     born_from, born_to
         Range of the year of birth, both ends included.
     min_quality
@@ -118,6 +135,9 @@ class Filters:
             value = getattr(self, name)
             values = (value,) if isinstance(value, str | int) else value
             object.__setattr__(self, name, frozenset(values))
+        object.__setattr__(self, "sexes", frozenset(map(sex_of, self.sexes)))
+        if self.min_quality is not None and math.isnan(self.min_quality):
+            raise OptionError("min_quality is not a number; use 0 to 100, or leave it out")
         low, high = self.born_from, self.born_to
         if low is not None and high is not None and low > high:
             raise OptionError(f"born_from {low} is after born_to {high}; swap them")
@@ -129,6 +149,8 @@ class Filters:
             for name in ("finger_positions", "owners", "sexes", "categories", "galleries")
             if getattr(self, name)
         }
+        if self.subjects_except:
+            chosen["subjects_except"] = sorted(self.subjects_except)
         scalars = {
             name: getattr(self, name)
             for name in ("born_from", "born_to", "min_quality")

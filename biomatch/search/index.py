@@ -190,8 +190,7 @@ class Index:
                     # Other records changed, or only searches were written down.
                     self._view = replace(self._view, generation=generation)
                 else:
-                    self._catch_up(generation)
-                    self._marks = marks
+                    self._catch_up()
             return self._view
 
     def _left_behind(self, view: View) -> bool:
@@ -219,20 +218,25 @@ class Index:
                 self.repairs.append(str(error))
                 self._stamp = self.root.stat().st_mtime_ns  # not again before it changes
 
-    def _catch_up(self, generation: int) -> None:
+    def _catch_up(self) -> None:
+        """Take up what was committed since.
+
+        The generation is read together with the rows: a row that is changed between the two would
+        be found under neither its old sequence number nor its new one.
+        """
         if self._view.generation < 0:
             self._load()
         after = self._view.generation
         with self.store.read() as connection:
-            waiting = rows.count(connection, self.modality.name, generation, after=after)
-            gone = rows.removed(connection, self.modality.name, after, generation)
-        if gone:
-            self._bury(np.array(gone, dtype=np.int64))
-        if waiting >= SEAL_ROWS and self._tried(lambda: self._seal_backlog(after, generation)):
+            upto = _generation(connection)
+            waiting = rows.count(connection, self.modality.name, upto, after=after)
+        if waiting >= SEAL_ROWS and self._tried(lambda: self._seal_backlog(after)):
             return
         with self.store.read() as connection:
+            generation, marks = self._buried(connection, after)
             self._append(rows.records(connection, self.modality.name, after, generation))
         self._publish(generation)
+        self._marks = marks
         count = sum(len(view.part) for view in self._delta)
         patient = count < self._patience
         if (
@@ -256,6 +260,14 @@ class Index:
             self._spanned = (sealed, _repeated([part.people for part in sealed]))
         spanning = _spanning(self._spanned[1], sealed, [view.part for view in self._delta])
         self._view = View(generation, (*self._sealed, *self._delta), spanning)
+
+    def _buried(self, connection: Connection, after: int) -> tuple[int, tuple[int, int]]:
+        """Take away what was removed since `after`; returns `rows.watermarks` of that moment."""
+        generation, marks = rows.watermarks(connection, self.modality.name)
+        gone = rows.removed(connection, self.modality.name, after, generation)
+        if gone:
+            self._bury(np.array(gone, dtype=np.int64))
+        return generation, marks
 
     def _bury(self, seqs: NDArray[np.int64]) -> None:
         self._sealed = [_without(view, seqs) for view in self._sealed]
@@ -354,8 +366,8 @@ class Index:
                 )
             ) from error
 
-    def _seal_backlog(self, after: int, generation: int) -> bool:
-        """Write all templates of (after, generation] as segments, without holding them all.
+    def _seal_backlog(self, after: int) -> bool:
+        """Write all templates that came after `after` as segments, without holding them all.
 
         False when another process holds the folder or is ahead.
         """
@@ -365,11 +377,13 @@ class Index:
             if any(view.count for view in self._delta):
                 self._seal_delta()
             with self.store.read() as connection:
+                generation, marks = self._buried(connection, after)
                 anchor = _anchor(connection, generation)
                 found = rows.records(connection, self.modality.name, after, generation)
                 fresh = self._seal_all(found, anchor)
             self._list([*self._sealed, *self._opened(fresh)], generation)
             self._publish(generation)
+            self._marks = marks
             return True
 
     def _opened(self, names: Sequence[str]) -> list[PartView]:
@@ -423,7 +437,6 @@ class Index:
 
     def _adopt(self) -> None:
         """Open the segments that another process wrote in place of the same rows of our delta."""
-        generation = self._view.generation
         catalog = read_catalog(self.root)
         known = {view.part.name: view.part for view in self._sealed}
         parts = [
@@ -431,7 +444,7 @@ class Index:
             for name in catalog.segments
         ]
         with self.store.read() as connection:
-            generation = max(generation, catalog.generation)
+            generation = _generation(connection)
             gone = _all_removed(connection, self.modality.name, generation)
             new = list(rows.records(connection, self.modality.name, catalog.generation, generation))
         self._sealed = [_without(PartView(part), gone) for part in parts]
@@ -513,6 +526,7 @@ class Index:
         problems = self._problems(view) if check else []
         with self.store.read() as connection:
             records = rows.count(connection, self.modality.name, view.generation)
+            records += len(self._withdrawn(connection, view))
         if records != view.count:
             problems.append(f"SQL has {records:,} templates, the index {view.count:,}")
         sealed = [part for part in view.parts if part.part.folder is not None]
@@ -551,15 +565,25 @@ class Index:
             try:
                 open_segment(self.modality, part.part.folder)
             except DamagedIndexError as error:
-                problems.append(str(error))
+                listed = read_catalog(self.root).segments
+                if not listed or part.part.name in listed:  # else another process replaced it
+                    problems.append(str(error))
         with self.store.read() as connection:
             live = rows.sequences(connection, self.modality.name, view.generation)
+            live += self._withdrawn(connection, view)
         held = np.sort(
             np.concatenate([_living_seqs(v) for v in view.parts] or [np.empty(0, dtype=np.int64)])
         )
-        if not np.array_equal(np.array(live, dtype=np.int64), held):
+        if not np.array_equal(np.sort(np.array(live, dtype=np.int64)), held):
             problems.append("the index does not hold exactly the templates that SQL holds")
         return problems
+
+    def _withdrawn(self, connection: Connection, view: View) -> list[int]:
+        """Rows of the view that were removed or changed while we looked at it."""
+        gone = rows.removed(
+            connection, self.modality.name, view.generation, _generation(connection)
+        )
+        return [seq for seq in gone if seq <= view.generation]
 
 
 def _repeated(people: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

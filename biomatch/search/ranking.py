@@ -82,13 +82,16 @@ def hits_of(
     """Reduce rows to one hit a subject, calibrated.
 
     References of one subject and finger position are combined by the modality; of several
-    positions the best counts.
+    positions the best counts. Those of several that were deleted since the scan count no more.
     """
     groups = _groups(found)
     several = [rows for rows in groups.values() if len(rows) > 1]
     blobs = references([int(found.keys[row]) for rows in several for row in rows])
     best: dict[int, Hit] = {}
-    for (subject, position), rows in groups.items():
+    for (subject, position), listed in groups.items():
+        rows = [row for row in listed if len(listed) == 1 or int(found.keys[row]) in blobs]
+        if not rows:
+            continue
         score = float(found.scores[rows[0]])
         if len(rows) > 1:
             loaded = [modality.loads(blobs[int(found.keys[row])]) for row in rows]

@@ -16,7 +16,7 @@ from typing import Any
 from biomatch.errors import OptionError
 from biomatch.types import Modality
 
-__all__ = ["get", "names", "options_for"]
+__all__ = ["BUILT_IN", "get", "names", "options_for"]
 
 BUILT_IN = {
     "dna": "biomatch.dna.modality",

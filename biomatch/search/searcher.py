@@ -17,10 +17,10 @@ from biomatch.errors import OptionError
 from biomatch.search import registry, rows
 from biomatch.search.executors import Executor
 from biomatch.search.filters import Scope, compatible_positions
-from biomatch.search.index import Index, View
+from biomatch.search.index import Index, PartView, View
 from biomatch.search.limits import PERFECT, Limits
 from biomatch.search.ranking import Evidence, Hit, best_subjects, fuse, hits_of, merged
-from biomatch.search.scan import Found, Job, nothing
+from biomatch.search.scan import Found, Job, nothing, scan
 from biomatch.search.sources import Extracted
 from biomatch.types import Candidate, CandidateList, Coverage, Modality
 
@@ -52,6 +52,9 @@ class Query:
         Galleries that show identities to the searching owner; None = all.
     limits
         Error rates from which candidates are left out.
+    whole
+        Search what does not answer in time in the calling thread: for reverse searches, dedup
+        and measurements, whose findings do not say what they cover.
     """
 
     k: int = 20
@@ -62,6 +65,7 @@ class Query:
     options: Mapping[str, Any] = field(default_factory=dict)
     disclosed: frozenset[str] | None = None
     limits: Limits = field(default_factory=Limits)
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -217,16 +221,22 @@ class Searcher:
                 options=options[name],
                 widen=not group[0].modality.exact,
             )
-            self._run(group, views[name], job)
+            self._run(group, views[name], job, query)
 
-    def _run(self, group: Sequence[_Progress], view: View, job: Job) -> None:
+    def _asked(self, parts: Sequence[PartView], job: Job, query: Query) -> list[list[Found] | None]:
+        answers = self.executor().run(parts, job)
+        if not query.whole:
+            return answers
+        return [scan(p, job) if a is None else a for p, a in zip(parts, answers, strict=True)]
+
+    def _run(self, group: Sequence[_Progress], view: View, job: Job, query: Query) -> None:
         fitting = [p for p in view.parts if p.part.model_id == job.model_id]
-        answers = self.executor().run(fitting, job)
+        answers = self._asked(fitting, job, query)
         failed = [p for p, answer in zip(fitting, answers, strict=True) if answer is None]
         good = [answer for answer in answers if answer is not None]
         strangers = [p for p in view.parts if p.part.model_id != job.model_id and p.count]
         missing = tuple(
-            [f"shard {p.part.name} ({p.count:,} records) did not answer" for p in failed]
+            [_silent(p) for p in failed]
             + [
                 f"{p.count:,} records made by {p.part.model_id}, not {job.model_id}: "
                 "re-enrol them (`biomatch re-enrol`)"
@@ -238,7 +248,7 @@ class Searcher:
             found = merged([answer[i] for answer in good])
             passed = found.passed
             part.found = found
-            part.penetration = found.compared / passed if passed else 0.0
+            part.penetration = found.compared / passed if passed else 1.0
             part.coverage = Coverage(
                 records_searched=passed,
                 records_total=passed + unseen,
@@ -273,10 +283,13 @@ class Searcher:
         options: object | None,
         query: Query,
     ) -> Found:
-        """Return the rows of all `subjects`, comparing those that the scan did not return."""
+        """Return the rows of all `subjects`, comparing those that the scan did not return.
+
+        A scan returns the first subjects of each part only, even where it compared everything.
+        """
         seen = part.found
         kept = np.isin(seen.subjects, subjects)
-        if query.exhaustive or part.modality.exact or seen.compared == seen.passed:
+        if len(seen) == seen.passed:
             return _selected(seen, kept)
         unsure = np.union1d(
             np.setdiff1d(subjects, seen.subjects), np.intersect1d(subjects, view.spanning)
@@ -294,9 +307,11 @@ class Searcher:
             subjects=(unsure,),
         )
         fitting = [p for p in view.parts if p.part.model_id == job.model_id]
-        answers = self.executor().run(fitting, job)
-        sure = _selected(seen, kept & ~np.isin(seen.subjects, unsure))
-        return merged([sure, *(answer[0] for answer in answers if answer is not None)])
+        answers = self._asked(fitting, job, query)
+        late = [p for p, answer in zip(fitting, answers, strict=True) if answer is None]
+        part.coverage = _without(part.coverage, late)
+        more = merged([answer[0] for answer in answers if answer is not None])
+        return merged([_selected(seen, kept & ~np.isin(seen.keys, more.keys)), more])
 
     def _blobs(self, keys: Sequence[int]) -> Mapping[int, bytes]:
         if not keys:
@@ -458,6 +473,20 @@ def _evidence(part: _Progress) -> Evidence:
     name = extracted.sample.capture
     capture = None if name is None else (extracted.sha256, name)
     return Evidence(extracted.modality, capture, extracted.finger_position, part.hits)
+
+
+def _silent(view: PartView) -> str:
+    return f"shard {view.part.name} ({view.count:,} records) did not answer"
+
+
+def _without(coverage: Coverage, late: Sequence[PartView]) -> Coverage:
+    """Take off the parts that answered the scan, but not the question that followed it."""
+    fresh = [told for told in map(_silent, late) if told not in coverage.missing]
+    return dataclasses.replace(
+        coverage,
+        shards_searched=coverage.shards_searched - len(fresh),
+        missing=(*coverage.missing, *fresh),
+    )
 
 
 def _joined(coverages: Sequence[Coverage]) -> Coverage:

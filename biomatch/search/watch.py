@@ -5,6 +5,7 @@ the alerts, so a crash between an enrolment and its reverse search delays alerts
 none.
 """
 
+import dataclasses
 import json
 import shlex
 import subprocess
@@ -22,11 +23,12 @@ from biomatch.database.store import now
 from biomatch.search import registry
 from biomatch.search.filters import Filters, Scope
 from biomatch.search.galleries import Gallery, all_galleries
+from biomatch.search.records import key_of
 from biomatch.search.searcher import Query, Searcher
 from biomatch.search.sources import Extracted
 from biomatch.types import Candidate, Sample
 
-__all__ = ["Alert", "alerts", "tell", "watch"]
+__all__ = ["Alert", "alerts", "disclosed", "tell", "watch"]
 
 KIND = "watch"
 BLOCK = 200
@@ -47,9 +49,10 @@ class Alert:
     subject, sample
         Who was enrolled.
     unsolved
-        Sample id of the unsolved probe that it resembles.
+        Sample id of the unsolved probe that it resembles; its reference number where the probe's
+        owner shares hit/no-hit only.
     case
-        That probe's case.
+        That probe's case; None where only the reference number is shown.
     score, log10_lr
         How much.
     hook_result
@@ -141,7 +144,7 @@ def _compare(
         if not unsolved:
             continue
         rows = [row for row in fresh if row.gallery == name]
-        query = Query(k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0)
+        query = Query(k=50, scope=Scope(filters=Filters(galleries=unsolved)), explain=0, whole=True)
         answers = searcher.search([[_probe(row)] for row in rows], query)
         lowest = galleries[name].alert_log10_lr
         for row, answer in zip(rows, answers, strict=True):
@@ -210,6 +213,25 @@ def alerts(
         yield Alert(id=f"a{row.key}", case=row.case_id, **facts)
 
 
+def disclosed(connection: Connection, found: Iterable[Alert], owner: str) -> list[Alert]:
+    """Replace what `owner` may not see of others' unsolved probes by their reference numbers."""
+    shown = {g.name for g in all_galleries(connection) if g.disclosed_to(owner)}
+    return [_disclosed(connection, alert, owner, shown) for alert in found]
+
+
+def _disclosed(connection: Connection, alert: Alert, owner: str, shown: set[str]) -> Alert:
+    s, p = schema.samples.c, schema.subjects.c
+    trace = connection.execute(
+        select(s.gallery, p.owner, p.reference)
+        .join(schema.subjects, p.key == s.subject_key)
+        .where(s.key == key_of(alert.unsolved))
+    ).first()
+    if trace is not None and (trace.owner == owner or trace.gallery in shown):
+        return alert
+    reference = "" if trace is None else trace.reference
+    return dataclasses.replace(alert, unsolved=reference, case=None)
+
+
 def tell(
     store: Store, fresh: Sequence[Alert], callbacks: Sequence[Callable[[Alert], None]]
 ) -> None:
@@ -223,12 +245,21 @@ def tell(
         for callback in callbacks:
             callback(alert)
     with store.read() as connection:
-        hooks = {g.name: g.hook for g in all_galleries(connection) if g.hook}
-        waiting = [a for a in alerts(connection, result=WAITING) if a.gallery in hooks]
-    for alert in waiting:
+        hooks = {g.name: g for g in all_galleries(connection) if g.hook}
+        waiting = [
+            (alert, _message(connection, alert, hooks[alert.gallery].owner))
+            for alert in alerts(connection, result=WAITING)
+            if alert.gallery in hooks
+        ]
+    for alert, message in waiting:
         if _marked(store, alert, WAITING, STARTED):
-            result = _run_hook(hooks[alert.gallery], json.dumps(asdict(alert)))
+            result = _run_hook(str(hooks[alert.gallery].hook), message)
             _marked(store, alert, STARTED, result)
+
+
+def _message(connection: Connection, alert: Alert, owner: str | None) -> str:
+    (shown,) = [alert] if owner is None else disclosed(connection, [alert], owner)
+    return json.dumps(asdict(shown))
 
 
 def _marked(store: Store, alert: Alert, before: str, after: str) -> bool:

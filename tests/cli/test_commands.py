@@ -73,6 +73,11 @@ def test_search_writes_reports_and_resumes(
     assert row["kind"] == "NoFeaturesError"
     second = json.loads(run(*arguments, "--resume").stdout)
     assert (second["searched"], second["already_there"], second["failed"]) == (0, 2, 1)
+    result = next(out.glob("probe-*.json"))
+    result.write_text(result.read_text().replace('"complete": true', '"complete": false'))
+    third = json.loads(run(*arguments, "--resume").stdout)
+    assert (third["searched"], third["already_there"], third["failed"]) == (1, 1, 1)
+    assert '"complete": false' not in result.read_text()
     index = (out / "index.html").read_text()
     assert index.count('data-label="Probe"') == 2
     assert "no_face.jpg" in index
@@ -426,6 +431,27 @@ def test_hit_or_no_hit_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) 
     assert refused.exit_code == 1
     run("gallery", "set", "wanted", "--sharing", "nobody", "--db", path)
     assert json.loads(run("--as", "XB", *search).stdout)[0]["candidates"] == []
+
+    compare = ["verify", faces / "probe.jpg", own["sample"], "-m", "face", "--db", path]
+    assert run(*compare, "--as", "XA").exit_code == 0
+    refused = run(*compare, "--as", "XB")
+    assert refused.exit_code == 1
+    assert "XB has no sample" in refused.stderr
+
+
+def test_a_flag_before_the_command_overrules_the_environment(
+    run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.db"
+    assert run("--as", "XA", "gallery", "set", "mine", "--db", other).exit_code == 0
+    monkeypatch.setenv("BIOMATCH_DB", str(database))
+    monkeypatch.setenv("BIOMATCH_AS", "XB")
+    listed = run("--db", other, "--as", "XA", "gallery", "list", "--format", "json")
+    assert "mine" in {gallery["name"] for gallery in json.loads(listed.stdout)}
+    assert run("--db", other, "--as", "XA", "gallery", "enlist", "mine", "x").exit_code == 1
+    refused = run("--db", other, "--as", "XA", "delete", "x", "--yes")
+    assert "XA has no" in refused.stderr
+    assert "XB has no" in run("delete", "x", "--yes").stderr
 
 
 def test_alerts_from_the_shell(run: Run, fixtures: Path, tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import biomatch
+from biomatch.search import registry
+
 Run = Callable[..., Any]
 FAST = ("-m", "fingerprint", "--option", "extractor=classical")
 
@@ -90,3 +93,30 @@ def test_a_resolution_must_be_one(run: Run, prints: Path, text: str) -> None:
     refused = run("evaluate", "fingerprint", prints, "--ppi", text)
     assert refused.exit_code == 2
     assert "must be PPI or FOLDER=PPI" in refused.stderr
+
+
+@pytest.mark.parametrize("attach", [(), ("--attach",)])
+def test_each_page_of_a_file_is_made_anew_from_that_page(
+    run: Run, fixtures: Path, tmp_path: Path, attach: tuple[str, ...]
+) -> None:
+    first, second = (
+        Image.open(fixtures / "fingerprint" / f"{finger}_1.png").convert("L")
+        for finger in ("001", "002")
+    )
+    pages, path = tmp_path / "two.tif", tmp_path / "two.db"
+    first.save(pages, save_all=True, append_images=[second], dpi=(500, 500))
+    enrolled = run("-q", "enrol", pages, *FAST, "--subject", "t", *attach, "--db", path)
+    assert enrolled.exit_code == 0, enrolled.output
+
+    def templates() -> list[bytes]:
+        with biomatch.open(path) as db:
+            return [
+                registry.get("fingerprint").dumps(db.template(sample.id))
+                for sample in db.get("t").samples
+            ]
+
+    before = templates()
+    assert len(before) == 2
+    renewed = run("-q", "re-enrol", *FAST, "--db", path, "--format", "json")
+    assert json.loads(renewed.stdout)["enrolled"] == 2, renewed.output
+    assert templates() == before

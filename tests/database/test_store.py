@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import create_engine, inspect
 
 from biomatch.database import Store, schema
+from biomatch.database.audit import chain
 from biomatch.database.migrations import LATEST, STEPS, migrate, version
 from biomatch.errors import DatabaseError
 
@@ -117,6 +118,19 @@ def test_a_locked_database_is_read_and_not_written(empty: tuple[str, sa.Engine],
         assert store.check_audit().rows == 1
 
 
+def test_what_is_read_together_is_of_one_moment(empty: tuple[str, sa.Engine]):
+    """Else rows written while the audit trail is checked would look like a broken trail."""
+    location, _ = empty
+    with Store(location) as store:
+        query = sa.select(schema.state.c.generation)
+        with store.read() as connection:
+            before = connection.execute(query).scalar_one()
+            with store.write() as writer:
+                writer.audit("test", {})
+            assert connection.execute(query).scalar_one() == before
+        assert store.generation() == before + 1
+
+
 def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch):
     monkeypatch.setattr("biomatch.database.store.CONNECT_SECONDS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -199,3 +213,18 @@ def test_tampering_is_found_at_the_first_broken_row(chained, tampering, broken, 
         report = store.check_audit()
     assert report.broken == broken
     assert cause in report.cause
+
+
+def test_a_row_added_after_the_head_is_named(chained):
+    """Rightly chained as it is: the head kept beside the trail does not know it."""
+    with sqlite3.connect(chained) as connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM audit WHERE seq = 9").fetchone())
+        row |= {"seq": 10, "previous": row["hash"]}
+        row["hash"] = chain(row["previous"], row)
+        names = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO audit ({', '.join(row)}) VALUES ({names})", row)
+    with Store(chained) as store:
+        report = store.check_audit()
+    assert report.broken == 10
+    assert "row 10 was added" in report.cause

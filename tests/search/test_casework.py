@@ -5,8 +5,18 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from biomatch.errors import DuplicateError, OptionError, RecordError, TemplateMismatchError
+import biomatch
+from biomatch import jobs
+from biomatch.cli.app import cli
+from biomatch.errors import (
+    DuplicateError,
+    NoFeaturesError,
+    OptionError,
+    RecordError,
+    TemplateMismatchError,
+)
 from biomatch.search import Filters
 from biomatch.types import Sample
 
@@ -85,14 +95,27 @@ def test_a_record_changed_before_its_reverse_search_hides_nobody(
         assert [a.subject for a in db.alerts()] == ["donor"]
 
 
+def test_a_case_is_there_once_something_refers_to_it(opened, codes):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="a", case="E")
+        found = db.search(codes[0], modality="iris", case="S")
+        db.search(codes[0], modality="iris", case=" ")
+        assert {case.id: case.searches for case in db.cases()} == {"E": (), "S": (found.search_id,)}
+        assert db.open_case("S", title="burglary").searches == (found.search_id,)
+        for title in ("theft", None):
+            with pytest.raises(DuplicateError, match="'S' exists already"):
+                db.open_case("S", title=title)
+
+
 def test_two_examiners_decide(opened, codes):
     with opened() as db:
         db.enrol(codes[0], modality="iris", subject="a")
         found = db.search(codes[0], modality="iris", case="K-7", actor="ana", purpose="burglary")
         first = db.decide("K-7", "a", "identification", examiner="ana", search=found.search_id)
         assert first.verifies is None
-        with pytest.raises(DuplicateError, match="ana concluded"):
-            db.decide("K-7", "a", "exclusion", examiner="ana")
+        for same in ("ana", " Ana"):
+            with pytest.raises(DuplicateError, match=f"{same} concluded"):
+                db.decide("K-7", "a", "exclusion", examiner=same)
         second = db.decide("K-7", "a", "inconclusive", examiner="ben", reason="smudged")
         assert second.verifies == first.id
         with pytest.raises(OptionError, match="use identification, inconclusive, exclusion"):
@@ -140,6 +163,76 @@ def test_records_of_another_model_are_not_compared_and_said_so(opened, codes, mo
         assert {c.subject for c in found} == {"new"}
         assert not found.complete
         assert "1 records made by iris-1, not iris-2: re-enrol them" in found.coverage.missing[0]
+
+
+def test_a_plug_ins_own_files_are_read_from_the_shell(tmp_path, codes):
+    table, path = tmp_path / "table.iris", tmp_path / "x.db"
+    table.write_text(
+        json.dumps([{"code": bytes(c).hex(), "name": f"n{i}"} for i, c in enumerate(codes[:3])])
+    )
+    for command in ("enrol", "search", "verify"):
+        sources = [table, table] if command == "verify" else [table]
+        told = CliRunner().invoke(
+            cli, ["-q", command, *map(str, sources), "-m", "iris", "--db", str(path)]
+        )
+        assert told.exit_code == 0, told.output
+    with biomatch.open(path) as db:
+        assert len(db) == len(db.searches()) == 3
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_made_anew_each_of_a_table_gets_its_own_template(
+    opened, tmp_path, codes, monkeypatch, named
+):
+    table = tmp_path / "table.iris"
+    entries = [{"code": bytes(c).hex(), "name": f"n{i}" if named else None}
+               for i, c in enumerate(codes[:3])]  # fmt: skip
+    table.write_text(json.dumps(entries))
+    with opened() as db:
+        before = [receipt.subject for receipt in db.enrol(table)]
+        monkeypatch.setattr(sys.modules["biomatch_iris"].Iris, "model", "iris-2")
+        outcome = jobs.re_enrol(db, "iris")
+        assert (outcome.done, outcome.templates, outcome.failures) == (3, 3, [])
+        for i, subject in enumerate(before):
+            (sample,) = db.get(subject).samples
+            assert (sample.model_id, sample.part) == ("iris-2", i)
+            assert db.template(sample.id).code == bytes(codes[i])
+        monkeypatch.setattr(sys.modules["biomatch_iris"].Iris, "model", "iris-3")
+        db.delete(before[0])
+        outcome = jobs.re_enrol(db, "iris")
+        if named:
+            assert outcome.done == 2
+        else:
+            assert len(outcome.failures) == 2
+            assert "not known which is whose" in outcome.failures[0].error
+
+
+def test_each_trace_of_a_table_has_a_donor_of_its_own(opened, tmp_path, codes, flipped):
+    table = tmp_path / "traces.iris"
+    table.write_text(json.dumps([{"code": bytes(flipped(c, 9)).hex()} for c in codes[:3]]))
+    with opened() as db:
+        filed = db.file_unsolved(table, case="K-1")
+        assert len({receipt.subject for receipt in filed}) == 3
+        assert all(receipt.subject.startswith("K-1/") for receipt in filed)
+        assert db.case("K-1").unsolved == tuple(receipt.sample for receipt in filed)
+
+
+def test_a_trace_that_cannot_be_filed_leaves_nothing(opened, tmp_path, codes):
+    bad = tmp_path / "bad.iris"
+    bad.write_text("{")
+    with opened() as db:
+        db.gallery("prints")
+        before = db.audit_verify().rows
+        for source, gallery in ((bad, "unsolved"), (codes[0], "prints")):
+            with pytest.raises((NoFeaturesError, OptionError)):
+                db.file_unsolved(source, modality="iris", case="K-1", gallery=gallery)
+        with pytest.raises(OptionError, match="needs a name"):
+            db.file_unsolved(codes[0], modality="iris", case=" ")
+        with pytest.raises(OptionError, match="knows no argument colour"):
+            db.file_unsolved(codes[0], modality="iris", case="K-1", colour="red")
+        assert db.cases() == []
+        assert len(db) == 0
+        assert db.audit_verify().rows == before
 
 
 def test_several_samples_of_one_person_are_fused(opened, codes, flipped):
@@ -276,9 +369,13 @@ def test_dedup_keeps_to_the_filters_on_both_sides(opened, codes, flipped):
         assert paired(db, filters=Filters(galleries={"prints"}, sexes={"F"})) == {("a", "b")}
 
 
-def test_a_limit_of_dedup_that_is_no_number_is_refused(opened, codes):
-    with opened() as db, pytest.raises(OptionError, match="not a number"):
-        db.dedup("iris", log10_lr=float("nan"))
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [({"log10_lr": float("nan")}, "not a number"), ({"block": 0}, "block is 0")],
+)
+def test_a_dedup_that_would_find_nobody_is_refused(opened, setting, words):
+    with opened() as db, pytest.raises(OptionError, match=words):
+        db.dedup("iris", **setting)
 
 
 def test_dedup_misses_no_pair_across_models_in_silence(opened, codes, monkeypatch):
@@ -312,3 +409,31 @@ def test_dedup_as_an_owner_names_nobody_whose_identity_is_not_shared(opened, cod
         assert paired(db) == {("f1", "f2"), ("f1", "i1"), ("f2", "i1")}
     with opened(as_owner="DE") as db:
         assert paired(db) == {("d1", "d2")}
+
+
+def test_fusion_adds_all_parts_of_everybody_listed(opened, codes):
+    """Also of those who are far down one part's own ranks, whatever `k` is."""
+    rng = np.random.default_rng(5)
+    first, second = rng.integers(0, 256, (2, 300, 32), dtype=np.uint8)
+    with opened() as db:
+        for position, fingers in ((2, first), (7, second)):
+            db.enrol_many(
+                [
+                    {
+                        "source": Sample("iris", image=c, finger_position=position),
+                        "subject": f"n{i}",
+                    }
+                    for i, c in enumerate(fingers)
+                ]
+            )
+        probe = [
+            Sample("iris", image=first[5], finger_position=2),
+            Sample("iris", image=codes[0], finger_position=7),
+        ]
+        everybody = {c.subject: c.score for c in db.search(probe, k=300)}
+        for exhaustive in (False, True):
+            few = db.search(probe, k=10, exhaustive=exhaustive)
+            assert {c.subject: c.score for c in few} == {
+                c.subject: everybody[c.subject] for c in few
+            }
+            assert [c.subject for c in few] == list(everybody)[:10]

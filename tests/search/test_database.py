@@ -1,5 +1,6 @@
 """Enrol, search, get, delete: the daily round, with a plugged-in modality."""
 
+import datetime
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,8 @@ from biomatch.errors import (
     RecordError,
     UnreadableSampleError,
 )
-from biomatch.search import Enrolled, Filters, Rejected, registry
+from biomatch.search import Enrolled, Filters, Rejected, registry, searcher
+from biomatch.search import database as module
 
 
 def write(path: Path, code: np.ndarray, name: str | None = None) -> Path:
@@ -67,6 +69,53 @@ def test_a_table_gives_one_subject_a_row(opened, tmp_path, codes):
         assert all(r.duplicate for r in again)
         answers = list(db.search_many([table]))
         assert [a[0].subject for a in answers] == [f"n{i}" for i in range(60)]
+
+
+def test_what_another_process_enrols_meanwhile_is_not_enrolled_again(
+    opened, tmp_path, codes, monkeypatch
+):
+    extract = module.extract
+
+    def overtaken(sample):
+        monkeypatch.setattr(module, "extract", extract)
+        other.enrol(sample.path, subject="a")
+        return extract(sample)
+
+    with opened("x") as db, opened("x") as other:
+        files = [write(tmp_path / f"{i}.iris", codes[i]) for i in range(3)]
+        monkeypatch.setattr(module, "extract", overtaken)
+        (late,) = db.enrol(files[0], subject="a")
+        monkeypatch.setattr(module, "extract", overtaken)
+        (too_late,) = db.enrol_many([files[1]], subject="a")
+        monkeypatch.setattr(module, "extract", overtaken)
+        with pytest.raises(DuplicateError, match="as subject 'a', not 'b'"):
+            db.enrol(files[2], subject="b")
+        samples = db.get("a").samples
+        assert [s.id for s in samples][:2] == [late.sample, too_late.sample]
+        assert len(samples) == 3
+        assert late.duplicate
+        assert too_late.duplicate
+        assert "b" not in db
+
+
+def test_a_reference_deleted_during_a_search_counts_no_more(opened, codes, flipped, monkeypatch):
+    scan = searcher.Searcher._scan
+
+    def overtaken(self, *arguments):
+        scan(self, *arguments)
+        db.delete(best.sample, "q")
+
+    with opened() as db:
+        db.enrol_many(list(codes), modality="iris")
+        for name in ("p", "q"):
+            (best,) = db.enrol(codes[0], modality="iris", subject=name, duplicates="allow")
+            db.enrol(flipped(codes[0], 5), modality="iris", subject=name, duplicates="allow")
+        (best,) = db.enrol(flipped(codes[0], 3), modality="iris", subject="p")
+        left = db.get("p").samples[0].id
+        monkeypatch.setattr(searcher.Searcher, "_scan", overtaken)
+        found = db.search(codes[0], modality="iris", k=3)
+        assert ("p", left) in {(c.subject, c.sample) for c in found}
+        assert "q" not in {c.subject for c in found}
 
 
 def test_the_same_source_twice(opened, tmp_path, codes):
@@ -228,6 +277,8 @@ def test_filters_and_updates(opened, codes):
             probe, modality="iris", k=60, filters=Filters(born_from=1955, born_to=1960)
         )
         assert {c.subject for c in born} == {"p03", "p05", "p06", "p07", "p08", "p09", "p10"}
+        assert db.update("p50") == db.get("p50")
+        assert db.update("p50", expires_on=datetime.date(2031, 1, 2)).expires_on == "2031-01-02"
         db.update("p50", year_of_birth=1956)
         born = db.search(
             probe, modality="iris", k=60, filters=Filters(born_from=1955, born_to=1960)

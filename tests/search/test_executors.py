@@ -302,3 +302,55 @@ def test_changes_reach_the_workers(world, tmp_path):
         found = db.search(code, modality="iris")
         assert found[0].subject != "new"
         assert found.coverage.records_total == COUNT - 3
+
+
+class Once(Inline):
+    """Does not answer for the first part when asked again about the subjects found."""
+
+    def run(self, parts, job):
+        answers = super().run(parts, job)
+        return [None, *answers[1:]] if job.subjects is not None else answers
+
+
+class Never(Inline):
+    """Does not answer for the first part."""
+
+    def run(self, parts, job):
+        return [None, *super().run(parts, job)[1:]]
+
+
+@pytest.fixture
+def spanning(tmp_path, codes):
+    """Two segments, and a third part with a second reference of somebody in the first."""
+    more = np.random.default_rng(3).integers(0, 256, (2000, 32), dtype=np.uint8)
+    with biomatch.open(tmp_path / "s.db") as db:
+        items = ({"source": c, "subject": f"p{i}"} for i, c in enumerate((*codes, *more)))
+        db.enrol_many(items, modality="iris")
+        db.index_rebuild("iris", segments=2)
+        db.enrol(~codes[1], modality="iris", subject="p0")
+        yield db
+
+
+def test_a_part_that_answers_only_the_scan_loses_nobody_and_is_told(spanning, codes):
+    expected = spanning.search(codes[0], modality="iris", k=3)
+    assert expected.complete
+    spanning.use(Once())
+    found = spanning.search(codes[0], modality="iris", k=3)
+    assert [c.subject for c in found] == [c.subject for c in expected]
+    assert found[0].subject == "p0"
+    assert not found.complete
+    assert found.coverage.shards_searched == found.coverage.shards_total - 1
+    assert len(found.coverage.missing) == 1
+
+
+def test_alerts_and_pairs_do_not_wait_for_a_part_in_vain(spanning, codes):
+    spanning.enrol(codes[0], modality="iris", subject="twin", duplicates="allow")
+    spanning.gallery("marks", unsolved=True)
+    spanning.gallery("watched", watched=True)
+    spanning.file_unsolved(codes[2], case="7", gallery="marks", modality="iris", duplicates="allow")
+    spanning.index("iris").rebuild(segments=1)
+    spanning.use(Never())
+    assert {(p.subject, p.other) for p in spanning.dedup("iris", log10_lr=30)} == {("p0", "twin")}
+    assert spanning.index_recall("iris", probes=5)[0].same_first == 1.0
+    spanning.enrol(codes[2], modality="iris", subject="new", gallery="watched", duplicates="allow")
+    assert [a.case for a in spanning.alerts()] == ["7"]

@@ -121,3 +121,15 @@ def test_compatibility_is_mutual_and_every_code_has_its_skin(one, other):
 def test_a_range_turned_round_is_refused():
     with pytest.raises(OptionError, match="born_from 1970 is after born_to 1960"):
         Filters(born_from=1970, born_to=1960)
+
+
+def test_sexes_are_named_as_at_enrolment(opened, codes):
+    with opened() as db:
+        db.enrol(codes[0], modality="iris", subject="f", sex="female")
+        for word in ("F", "f", "female"):
+            found = db.search(codes[0], modality="iris", filters=Filters(sexes=word, strict=True))
+            assert [c.subject for c in found] == ["f"]
+    with pytest.raises(OptionError, match="sex is 'woman'"):
+        Filters(sexes="woman")
+    with pytest.raises(OptionError, match="min_quality is not a number"):
+        Filters(min_quality=float("nan"))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import biomatch
 import biomatch.search.registry
 from biomatch.database import schema
-from biomatch.errors import DatabaseError
+from biomatch.errors import DatabaseError, OptionError
 from biomatch.search import index as module
 from biomatch.search.records import key_of
 
@@ -56,6 +56,8 @@ def test_reopened_and_rebuilt_answers_are_the_same(world):
         assert answers(db, codes) == expected
         (status,) = db.index_rebuild("iris")
         assert answers(db, codes) == expected
+        with pytest.raises(OptionError, match="segments is 0"):
+            db.index_rebuild("iris", segments=0)
         assert status.sound
         assert status.records == status.indexed == COUNT - 2
 
@@ -291,3 +293,55 @@ def test_nobody_to_be_found_is_nobody_lost(tmp_path):
         db.enrol(np.zeros(32, np.uint8), modality="iris", subject="only")
         (told,) = db.index_recall("iris")
         assert (told.probes, told.same_first, told.recall) == (1, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("seal", [20, 1000])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_who_is_changed_while_the_index_is_opened_is_found(
+    opened, codes, flipped, monkeypatch, seal, damaged
+):
+    monkeypatch.setattr(module, "SEAL_ROWS", seal)
+    load = module.Index._load
+
+    def slow(index):
+        load(index)
+        other.update("p5", sex="F")
+        other.delete("p6")
+
+    with opened("x") as other:
+        other.enrol_many(
+            [{"source": code, "subject": f"p{i}"} for i, code in enumerate(codes)], modality="iris"
+        )
+        if damaged:
+            other.index_rebuild("iris")
+            next(other.index("iris").root.rglob("*.npy")).write_bytes(b"")
+        with opened("x") as db:
+            monkeypatch.setattr(module.Index, "_load", slow)
+            for number in (5, 6):
+                found = db.search(flipped(codes[number], 9), modality="iris", k=3)
+                assert found.coverage.records_searched == len(codes) - 1
+                assert (found[0].subject == "p5") == (number == 5)
+                assert "p6" not in {candidate.subject for candidate in found}
+                monkeypatch.setattr(module.Index, "_load", load)
+            assert db.index_verify("iris")[0].sound
+
+
+def test_verify_is_not_misled_by_changes_meanwhile(opened, codes, monkeypatch):
+    check = module.Index._problems
+
+    def slow(index, view):
+        monkeypatch.setattr(module.Index, "_problems", check)
+        other.update("p5", sex="F")
+        other.delete("p6")
+        other.index_rebuild("iris")
+        return check(index, view)
+
+    with opened("x") as db, opened("x") as other:
+        db.enrol_many(
+            [{"source": code, "subject": f"p{i}"} for i, code in enumerate(codes)], modality="iris"
+        )
+        db.index_rebuild("iris")
+        monkeypatch.setattr(module.Index, "_problems", slow)
+        (status,) = db.index_verify("iris")
+        assert status.problems == ()
+        assert status.records == status.indexed == len(codes)

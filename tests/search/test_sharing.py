@@ -1,5 +1,8 @@
 """Owners see what the sharing rules allow, and nothing else."""
 
+import json
+import sys
+
 import numpy as np
 import pytest
 
@@ -39,6 +42,8 @@ def test_listed_owners_and_all(shared, codes):
     assert len(seen(shared, codes, "FR")) == 30
     assert seen(shared, codes, "DE") == {s for s in seen(shared, codes, None) if s[:2] != "FR"}
     assert len(seen(shared, codes, "IT")) == 10
+    assert shared.gallery("DE-prints", listed="FR").listed == ("FR",)
+    assert len(seen(shared, codes, "FR")) == 30
     shared.gallery("DE-prints", listed=[])
     assert len(seen(shared, codes, "FR")) == 20
 
@@ -72,6 +77,7 @@ def test_records_of_others_cannot_be_read_or_changed(opened, tmp_path, codes):
         for forbidden in (
             lambda: db.gallery("de", sharing="all"),
             lambda: db.enlist("de", "d"),
+            lambda: db.gallery("new", owner="DE"),
         ):
             with pytest.raises(SharingError):
                 forbidden()
@@ -228,3 +234,53 @@ def test_an_owner_learns_nothing_of_others_by_enrolling_or_asking(opened, codes)
         kinds += [r.kind for r in db.enrol_many([codes[4]], modality="iris", owner="IT")]
         assert kinds == ["SharingError", "SharingError"]
         assert len(db) == 1
+
+
+def test_nothing_is_put_into_anothers_case(opened, codes):
+    with opened() as db:
+        db.open_case("open to all")
+    with opened(as_owner="DE") as db:
+        db.open_case("K")
+    with opened(as_owner="FR") as db:
+        db.enrol(codes[0], modality="iris", subject="f", case="mine")
+        for forbidden in (
+            lambda: db.enrol(codes[1], modality="iris", case="K"),
+            lambda: db.search(codes[0], modality="iris", case="K"),
+            lambda: list(db.search_many([codes[0]], modality="iris", case="K")),
+        ):
+            with pytest.raises(SharingError, match="case 'K' belongs to another owner"):
+                forbidden()
+        (told,) = db.enrol_many([codes[1]], modality="iris", case="K")
+        assert told.kind == "SharingError"
+        assert db.search(codes[0], modality="iris", case="open to all")[0].subject == "f"
+        assert db.update("f", owner=None).owner == "FR"
+    with opened(as_owner="DE") as db:
+        assert db.case("K").searches == db.case("K").unsolved == ()
+
+
+@pytest.mark.parametrize("disclosure", ["hit", "identity"])
+def test_an_alert_shows_of_anothers_trace_what_is_shared(
+    opened, tmp_path, codes, flipped, disclosure
+):
+    told = tmp_path / "told.json"
+    hook = f"{sys.executable} -c \"import sys; open('{told}', 'w').write(sys.stdin.read())\""
+    heard = []
+    with opened() as db:
+        db.gallery("fr", owner="FR", watched=True, hook=hook)
+        db.gallery("de", owner="DE", unsolved=True, sharing="all", disclosure=disclosure)
+    with opened(as_owner="DE") as db:
+        (trace,) = db.file_unsolved(flipped(codes[0], 9), modality="iris", case="K", gallery="de")
+        reference = db.get(trace.subject).reference
+    with opened(as_owner="FR") as db:
+        db.on_alert(heard.append)
+        db.enrol(codes[0], modality="iris", subject="f", gallery="fr")
+        (alert,) = db.alerts()
+        expected = (reference, None) if disclosure == "hit" else (trace.sample, "K")
+        assert (alert.unsolved, alert.case) == expected
+        assert (heard[0].unsolved, heard[0].case) == expected
+        message = json.loads(told.read_text())
+        assert (message["unsolved"], message["case"]) == expected
+        assert len(db.alerts(case="K")) == (disclosure == "identity")
+    with opened() as db:
+        assert db.alerts(case="K")[0].unsolved == trace.sample
+        assert db.sample(trace.sample)[0].reference == reference
