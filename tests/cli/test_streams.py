@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -73,13 +74,21 @@ def test_a_terminal_that_lacks_letters(
     assert "\\u65e5\\u672c" in out or "日本" in out
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT])
-def test_ctrl_c(fixtures: Path, tmp_path: Path, signal_: signal.Signals) -> None:
+@pytest.fixture
+def in_foreground() -> Iterator[None]:
+    """Undo what a shell does to what it starts in the background: have Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_foreground")
+def test_ctrl_c(fixtures: Path, tmp_path: Path) -> None:
     running = start("enrol", fixtures / "fingerprint", "-m", "fingerprint", "--db", tmp_path / "x")
     while not (tmp_path / "x").exists() and running.poll() is None:
         time.sleep(0.05)
     time.sleep(0.3)
-    running.send_signal(signal_)
+    running.send_signal(signal.SIGINT)
     said = running.communicate()[1]
     # Python itself ends by the signal where the interruption came within code of a library's.
     assert running.returncode in {130, -signal.SIGINT}
@@ -87,6 +96,7 @@ def test_ctrl_c(fixtures: Path, tmp_path: Path, signal_: signal.Signals) -> None
     assert "Traceback" not in said
 
 
+@pytest.mark.usefixtures("in_foreground")
 def test_an_interruption_that_a_library_makes_another_error_of(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
